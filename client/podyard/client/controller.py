@@ -1,0 +1,45 @@
+"""The loop of every controller: take a key, sync it, try again later when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from podyard.api.errors import StatusError
+from podyard.client.workqueue import WorkQueue
+
+K = TypeVar("K", bound=tuple[str, ...] | str)
+
+
+async def run_workers(
+    name: str, queue: WorkQueue[K], sync: Callable[[K], Awaitable[None]], workers: int = 4
+) -> None:
+    """Sync keys of `queue` for ever, `workers` at a time.
+
+    A sync that raises is logged and comes back with back-off. A conflict (409) or an apiserver
+    that is away (503) is ordinary, and logged for debugging only.
+    """
+    logger = logging.getLogger(name)
+
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            try:
+                await sync(key)
+            except StatusError as error:
+                level = logging.DEBUG if error.code in (409, 503) else logging.WARNING
+                logger.log(level, "sync of %s: %s", key, error)
+                queue.add_rate_limited(key)
+            except Exception:
+                logger.exception("sync of %s", key)
+                queue.add_rate_limited(key)
+            else:
+                queue.forget(key)
+            finally:
+                queue.done(key)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(work())

@@ -1,0 +1,51 @@
+"""How every podyard process runs: event loop, signals, log lines, one-line errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from podyard.process.notify import notify, watchdog
+
+LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname).1s %(name)s: %(message)s"
+
+
+class UserError(Exception):
+    """Something the user can put right. Its text is printed as one line; the exit status is 1."""
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error, one line a record. `level` is debug, info, warning or error."""
+    logging.basicConfig(
+        level=level.upper(), stream=sys.stderr, format=LOG_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S", force=True
+    )
+
+
+def run(main: Callable[[], Awaitable[None]]) -> int:
+    """Run `main` on uvloop until it returns or SIGTERM or SIGINT cancels it; give the exit status."""
+    try:
+        uvloop.run(_until_signalled(main))
+    except UserError as error:
+        print(f"podyard: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _until_signalled(main: Callable[[], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    work = asyncio.ensure_future(main())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    beat = asyncio.create_task(watchdog())
+    try:
+        await work
+    except asyncio.CancelledError:
+        pass
+    finally:
+        notify(STOPPING=1)
+        beat.cancel()

@@ -1,0 +1,43 @@
+"""Mutual TLS between the components: which files, and the gRPC credentials made of them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The cluster CA and this process' certificate and key, PEM files."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """For dialling: present our certificate, trust the cluster CA alone."""
+        return grpc.ssl_channel_credentials(
+            self.ca.read_bytes(), self.key.read_bytes(), self.cert.read_bytes()
+        )
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """For serving: demand a client certificate of the cluster CA."""
+        pair = [(self.key.read_bytes(), self.cert.read_bytes())]
+        return grpc.ssl_server_credentials(pair, self.ca.read_bytes(), require_client_auth=True)
+
+
+def add_tls_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --ca-file, --cert-file and --key-file, all required."""
+    parser.add_argument("--ca-file", type=Path, required=True, metavar="FILE", help="cluster CA certificate")
+    parser.add_argument(
+        "--cert-file", type=Path, required=True, metavar="FILE", help="this process' certificate"
+    )
+    parser.add_argument("--key-file", type=Path, required=True, metavar="FILE", help="its private key")
+
+
+def tls_files(args: argparse.Namespace) -> TlsFiles:
+    """The files that `add_tls_arguments` took."""
+    return TlsFiles(args.ca_file, args.cert_file, args.key_file)
