@@ -1,0 +1,280 @@
+"""The container runtime behind the kubelet, with the verbs of the Container Runtime Interface.
+
+A pod is a *sandbox* (its address, host name, log directory) in which *containers* are created,
+started, stopped and removed. A runtime keeps them going while the kubelet is away: `start` finds
+again whatever an earlier kubelet left, with the exit codes of what has ended meanwhile.
+
+What the kubelet must know, beyond the names of the verbs:
+
+- Everything is idempotent where CRI says so: stopping what has stopped and removing what is gone
+  succeed silently. An unknown id elsewhere raises `NotFound`.
+- `create_container` only records; `start_container` runs the process. It returns once the process
+  runs and, for a container with `wait_for_ports`, once its ports accept connections (or some
+  seconds have passed, or it has ended). Until then its state is `created`, so whoever sees
+  `running` may send it traffic.
+- A process that cannot be started at all raises `StartError` and leaves the container `exited`
+  with reason `StartError`, exit code 128 and the error's text as message, as containerd does.
+- Every change of a container's state is put on the stream that `events` gives (CRI's
+  GetContainerEvents, what the kubelet calls the evented PLEG). Listing gives the truth at any
+  time (the relist), from memory: it is cheap.
+- When the main process of a container ends, all that it has started ends with it.
+
+Environment: a container gets exactly `ContainerConfig.env` (image, Services, pod; merged by the
+kubelet), over these: PATH, HOME, HOSTNAME, TERM with a terminal, and what the listen mode adds
+(see `ListenMode`). Nothing of the kubelet's own environment.
+
+Logs: `PodSandboxConfig.log_directory / ContainerConfig.log_path`, in the CRI format, one line
+`<RFC 3339 time with nanoseconds, UTC> stdout|stderr F|P <text>` (P: the text goes on in the next
+entry of the same stream). At 10 MiB the file becomes `<path>.1`, the older ones move to `.2` …
+`.4`, and a new file is begun; whoever follows must notice that the inode changed.
+
+Termination message: what the container has written to the file that $PODYARD_TERMINATION_LOG names.
+
+The implementation is `subprocess.SubprocessRuntime(root)`, which keeps all its state in `root/sandboxes`;
+`subprocess.remove_everything(root)` stops and removes whatever is left there, for `podyard down`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+LOG_MAX_BYTES = 10 * 1024 * 1024  # kubelet's containerLogMaxSize
+LOG_MAX_FILES = 5  # kubelet's containerLogMaxFiles
+
+
+class RuntimeFailure(Exception):
+    """The runtime could not do what it was asked; the text says why."""
+
+
+class NotFound(RuntimeFailure):
+    """There is no sandbox or container of that id."""
+
+
+class StartError(RuntimeFailure):
+    """The container's process could not be started (kubelet: RunContainerError)."""
+
+
+class NotRunning(RuntimeFailure):
+    """Exec or attach on a container that does not run."""
+
+
+class SandboxState(StrEnum):
+    """CRI's PodSandboxState."""
+
+    READY = "ready"
+    NOTREADY = "notready"
+
+
+class ContainerState(StrEnum):
+    """CRI's ContainerState."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+class ListenMode(StrEnum):
+    """How a container's ports come to be on the pod's address."""
+
+    ADDRESS = "address"
+    """The program binds podIP:port itself: $PODYARD_POD_IP and $PODYARD_PORTS (TCP, separated by spaces)."""
+    PORT = "port"
+    """The program listens on 127.0.0.1:$PORT (the first port; $PORT_<containerPort> for each); the runtime
+    forwards podIP:containerPort, TCP and UDP, to it."""
+    NONE = "none"
+    """Nobody does anything: the program is on its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsConfig:
+    """What the pod's /etc/resolv.conf says."""
+
+    servers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSandboxConfig:
+    """The pod as far as the runtime is concerned (CRI PodSandboxConfig)."""
+
+    name: str
+    namespace: str
+    uid: str
+    ip: str
+    hostname: str
+    log_directory: Path
+    attempt: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    dns: DnsConfig = field(default_factory=DnsConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSandbox:
+    """A sandbox that exists. NOTREADY once it is stopped or has died: all in it has ended then."""
+
+    id: str
+    state: SandboxState
+    config: PodSandboxConfig
+    created_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPort:
+    """A declared port of a container (or one that its image exposes)."""
+
+    container_port: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerConfig:
+    """What to run (CRI ContainerConfig). Names, env and command are final: nothing is expanded here."""
+
+    name: str
+    image: str  # the reference as the pod gives it
+    image_id: str
+    command: Sequence[str]  # the whole argument vector, at least one element
+    attempt: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = "/"
+    log_path: str  # relative to the sandbox' log directory, for example "nginx/0.log"
+    tty: bool = False
+    stdin: bool = False
+    stdin_once: bool = False  # the first attached client's end of input is the container's
+    ports: Sequence[ContainerPort] = ()
+    listen: ListenMode = ListenMode.NONE
+    wait_for_ports: bool = False  # `start_container` waits until the TCP ports accept connections
+    stop_signal: str = "SIGTERM"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStatus:
+    """A container as it is now (CRI ContainerStatus). Times: seconds since the epoch, 0 when not reached."""
+
+    id: str
+    sandbox_id: str
+    pod_uid: str
+    name: str
+    attempt: int
+    image: str
+    image_id: str
+    state: ContainerState
+    created_at: float
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    pid: int = 0  # of the main process; 0 when it does not run
+    exit_code: int = 0  # 128 + N when signal N ended it
+    reason: str = ""  # of the end: Completed, Error, StartError
+    message: str = ""  # termination message (at most 4096 bytes), or why it could not start
+    log_path: Path
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerEvent:
+    """Something happened to a container; `status` is how it is since then (None: it was removed)."""
+
+    type: Literal["created", "started", "stopped", "deleted"]
+    container_id: str
+    sandbox_id: str
+    pod_uid: str
+    status: ContainerStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """How `exec_sync` ended. `timed_out`: it was killed when its time was up; the exit code says nothing."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+
+class Streams(Protocol):
+    """A command that runs in a container (exec), or the container's own streams (attach)."""
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; waits while it does not read. Input that nobody takes any more is dropped."""
+
+    def close_stdin(self) -> None:
+        """Its input has ended."""
+
+    def resize(self, width: int, height: int) -> None:
+        """Its terminal has this many columns and rows; without a terminal nothing happens."""
+
+    def output(self) -> AsyncIterator[tuple[Literal["stdout", "stderr"], bytes]]:
+        """What it writes, until it has ended (or the container has). With a terminal all is "stdout"."""
+
+    async def wait(self) -> int:
+        """Its exit code, 128 + N when signal N ended it. For attach: the container's."""
+
+    async def aclose(self) -> None:
+        """The client has gone: a command that still runs loses its terminal or pipes."""
+
+
+class ContainerRuntime(Protocol):
+    """CRI's RuntimeService."""
+
+    async def start(self) -> None:
+        """Find what an earlier kubelet left and watch it from now on. Called once, before all else."""
+
+    async def close(self) -> None:
+        """Let go of everything without stopping it."""
+
+    async def run_pod_sandbox(self, config: PodSandboxConfig) -> str:
+        """Make a sandbox and return its id."""
+
+    async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        """Kill what runs in it and free its address; it stays listed as NOTREADY."""
+
+    async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        """Stop it if need be, remove its containers and all that belongs to it but the log directory."""
+
+    async def list_pod_sandboxes(self) -> list[PodSandbox]:
+        """All of them, oldest first."""
+
+    async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:
+        """Record a container in a ready sandbox and return its id. Makes the directory of its log."""
+
+    async def start_container(self, container_id: str) -> None:
+        """Run it (see the module's text for when this returns). Raises StartError."""
+
+    async def stop_container(self, container_id: str, timeout: float) -> None:
+        """Send its stop signal, after `timeout` seconds SIGKILL all of it. Returns when it has ended.
+
+        A second call with a shorter timeout, while the first still waits, makes it end earlier.
+        """
+
+    async def remove_container(self, container_id: str) -> None:
+        """Forget an ended container (one that runs is killed first) and delete its logs."""
+
+    async def list_containers(self) -> list[ContainerStatus]:
+        """All of them, in the order they were created."""
+
+    async def container_status(self, container_id: str) -> ContainerStatus:
+        """One of them."""
+
+    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Streams:
+        """Run a command beside the container's process, with its environment and directory.
+
+        Raises NotRunning, or StartError when the command does not exist (exit code 127 or 126 to a shell).
+        """
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> ExecResult:
+        """Run a command to its end; keeps the first 16 KiB of each stream. For probes and hooks."""
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Streams:
+        """Connect to the running container's own streams. Output begins with what it writes from now on."""
+
+    def events(self) -> AsyncIterator[ContainerEvent]:
+        """Every change from the call on. Any number of readers; none is ever dropped or blocks the others."""
