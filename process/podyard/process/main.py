@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -28,12 +30,28 @@ def configure_logging(level: str) -> None:
 
 def run(main: Callable[[], Awaitable[None]]) -> int:
     """Run `main` on uvloop until it returns or SIGTERM or SIGINT cancels it; give the exit status."""
+    _end_with_supervisor()
     try:
         uvloop.run(_until_signalled(main))
     except UserError as error:
         print(f"podyard: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _end_with_supervisor() -> None:
+    """Have the kernel end this process when `podyard up`, which started it, is gone.
+
+    $PODYARD_SUPERVISOR holds its pid. Without this a supervisor that was killed would leave
+    processes that hold its ports, and nobody to restart them.
+    """
+    supervisor = os.environ.pop("PODYARD_SUPERVISOR", "")
+    if not supervisor:
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if os.getppid() != int(supervisor):  # it was gone before we asked
+        sys.exit(1)
 
 
 async def _until_signalled(main: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,148 @@
+"""What a one-machine cluster is: its name, its directory and its addresses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from podyard.process.main import UserError
+
+FORMAT = 1
+"""Of a data directory. A newer one is refused, an older one would be migrated."""
+
+DEFAULT_NAME = "podyard"
+MAX_INDEX = 28
+"""The last one has 127.236 to 127.239; the first cluster's pods begin at 127.244."""
+
+API_PORT = 6443
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """A cluster's settings. Everything else derives from them.
+
+    `index` chooses the address ranges within 127.0.0.0/8: 0 has those of the documentation, each
+    further cluster has four second octets of its own. `api_port` is the apiserver's HTTPS port;
+    its component API listens on the port after it.
+    """
+
+    name: str
+    data_dir: str
+    index: int
+    api_port: int
+    nodes: int
+
+    @property
+    def path(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir)
+
+    def _octet(self, first: int, offset: int) -> int:
+        return first if self.index == 0 else 128 + 4 * (self.index - 1) + offset
+
+    @property
+    def service_cidr(self) -> str:
+        """ClusterIPs: 127.96.0.0/16."""
+        return f"127.{self._octet(96, 0)}.0.0/16"
+
+    @property
+    def pod_cidr(self) -> str:
+        """All pods: 127.244.0.0/16, a /24 for each node."""
+        return f"127.{self._octet(244, 1)}.0.0/16"
+
+    @property
+    def kubernetes_ip(self) -> str:
+        """The ClusterIP of default/kubernetes."""
+        return f"127.{self._octet(96, 0)}.0.1"
+
+    @property
+    def dns_ip(self) -> str:
+        """The ClusterIP of kube-system/kube-dns."""
+        return f"127.{self._octet(96, 0)}.0.10"
+
+    @property
+    def control_plane_ip(self) -> str:
+        """Where the DNS server listens."""
+        return f"127.{self._octet(10, 3)}.0.254"
+
+    @property
+    def api_address(self) -> str:
+        """Where the apiserver listens."""
+        return "127.0.0.1"
+
+    @property
+    def server(self) -> str:
+        """The apiserver's component API, HOST:PORT."""
+        return f"{self.api_address}:{self.api_port + 1}"
+
+    @property
+    def api_url(self) -> str:
+        """What kubectl talks to."""
+        return f"https://{self.api_address}:{self.api_port}"
+
+    @property
+    def cluster_domain(self) -> str:
+        """The DNS domain of the cluster."""
+        return "cluster.local"
+
+    @property
+    def context(self) -> str:
+        """The name in the user's kubeconfig."""
+        return self.name if self.name == DEFAULT_NAME else f"{DEFAULT_NAME}-{self.name}"
+
+    def node_names(self) -> list[str]:
+        """node1, node2, …"""
+        return [f"node{number}" for number in range(1, self.nodes + 1)]
+
+    def node_ip(self, number: int) -> str:
+        """The address of node `number`, from 1."""
+        return f"127.{self._octet(10, 3)}.0.{number}"
+
+    def with_nodes(self, nodes: int) -> ClusterConfig:
+        """The same cluster with another number of nodes."""
+        return replace(self, nodes=nodes)
+
+    def save(self) -> None:
+        """Write it into the data directory, all or nothing."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self.path / "cluster.json"
+        draft = target.with_suffix(".tmp")
+        draft.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
+        os.replace(draft, target)
+
+
+def load(data_dir: Path) -> ClusterConfig | None:
+    """The cluster that lives in a directory; None when there is none. UserError when unreadable."""
+    file = data_dir / "cluster.json"
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from None
+    try:
+        fields = json.loads(text)
+        version = fields.pop("format")
+        if version != FORMAT:
+            raise UserError(
+                f"{file} has format {version}, made by another podyard; this one reads format {FORMAT}. "
+                "Nothing was changed: use that podyard, or another --data-dir"
+            )
+        return ClusterConfig(**{**fields, "data_dir": str(data_dir)})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{file} is damaged. Nothing was changed: restore it from a backup, or use another --data-dir"
+        ) from None
+
+
+def check_name(name: str) -> str:
+    """A cluster's name: a DNS label of at most 40 characters."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+        raise UserError(
+            f"--name {name!r}: a name has 1 to 40 lower-case letters, digits and '-', "
+            "and starts and ends with a letter or digit"
+        )
+    return name

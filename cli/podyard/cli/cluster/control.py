@@ -1,0 +1,109 @@
+"""How `podyard status` and `down` find a running `up`: a lock, and a socket that answers with JSON.
+
+The socket has an abstract name made from the user and the data directory, so there is no file to
+leave behind and no limit on the directory's length. Only the same user and root get an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from podyard.process.main import UserError
+
+
+class Lock:
+    """Held by the `up` of a data directory for as long as it lives, with its pid inside."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = (data_dir / "up.lock").open("a+")
+
+    def acquire(self) -> None:
+        """Take it, or raise a UserError that names the process that has it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"this cluster is running already (pid {self.owner()}); see `podyard status`"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def owner(self) -> int:
+        """The pid of the one that has it, 0 when nobody has."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            return int(self._file.read().strip() or 0)
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return 0
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+
+def running_pid(data_dir: Path) -> int:
+    """The pid of the `up` that runs this data directory, 0 when none does."""
+    lock = Lock(data_dir)
+    try:
+        return lock.owner()
+    finally:
+        lock.close()
+
+
+def _socket_name(data_dir: Path) -> str:
+    digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:24]
+    return f"\0podyard-{digest}"
+
+
+async def serve(data_dir: Path, snapshot: Callable[[], Any]) -> asyncio.Server:
+    """Answer every connection with `snapshot()` as JSON."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _peer_uid(writer) in (0, os.getuid()):
+                writer.write(json.dumps(snapshot()).encode())
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.bind(_socket_name(data_dir))
+    return await asyncio.start_unix_server(answer, sock=sock)
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    peer = writer.get_extra_info("socket")
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+def ask(data_dir: Path) -> Any:
+    """The snapshot of the running `up`, None when none runs."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(5)
+        try:
+            sock.connect(_socket_name(data_dir))
+            parts = []
+            while part := sock.recv(65536):
+                parts.append(part)
+        except ConnectionRefusedError:
+            return None
+        except OSError as error:
+            raise UserError(f"the running `podyard up` does not answer: {error}") from None
+    if not parts:
+        raise UserError("the running `podyard up` belongs to another user")
+    return json.loads(b"".join(parts))

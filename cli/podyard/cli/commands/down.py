@@ -1,0 +1,68 @@
+"""`podyard down`: stop a cluster; with --purge, remove it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import uvloop
+
+from podyard.cli.cluster import control, index, kubeconfig, pods
+from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.process.main import UserError
+
+STOP_SECONDS = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `podyard down`."""
+    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    parser.add_argument("--purge", action="store_true", help="also remove its state and its kubectl context")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Stop it, wait until everything has ended, and say so."""
+    cluster = index.require(args.name, args.data_dir)
+    pid = control.running_pid(cluster.path)
+    if pid:
+        uvloop.run(_end(pid))
+    # Also when nothing ran: after kill -9 of `up`, its pods are still there.
+    uvloop.run(pods.stop_all(cluster))
+    if args.purge:
+        _purge(cluster)
+    done = "stopped" if pid else "was not running"
+    print(f"Cluster {cluster.name} {done}{' and is removed' if args.purge else ''}.")
+    return 0
+
+
+async def _end(pid: int) -> None:
+    """SIGTERM, then wait for the very process: a pidfd becomes readable when it has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        async with asyncio.timeout(STOP_SECONDS):
+            await ended.wait()
+    except TimeoutError:
+        raise UserError(f"`podyard up` (pid {pid}) has not ended after {STOP_SECONDS:g} s") from None
+    except PermissionError:
+        raise UserError(f"`podyard up` (pid {pid}) belongs to another user") from None
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _purge(cluster: ClusterConfig) -> None:
+    kubeconfig.remove_context(cluster)
+    shutil.rmtree(cluster.path)
+    index.forget(cluster.name)

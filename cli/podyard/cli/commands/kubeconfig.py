@@ -1,0 +1,26 @@
+"""`podyard kubeconfig`: print a kubeconfig for a cluster."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from podyard.cli.cluster import index, kubeconfig
+from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.process.main import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `podyard kubeconfig`."""
+    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print it to standard output."""
+    cluster = index.require(args.name, args.data_dir)
+    try:
+        print(kubeconfig.text_of(kubeconfig.standalone(cluster)), end="")
+    except FileNotFoundError:
+        raise UserError(f"cluster {cluster.name} has no certificates yet; `podyard up` makes them") from None
+    return 0

@@ -1,0 +1,62 @@
+"""`podyard status`: every process of a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from podyard.cli.cluster import control, index
+from podyard.cli.cluster.config import DEFAULT_NAME
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `podyard status`."""
+    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print a table; exit status 1 when the cluster is not running or not healthy."""
+    cluster = index.require(args.name, args.data_dir)
+    state = control.ask(cluster.path)
+    if state is None:
+        print(f"Cluster {cluster.name} is not running; `podyard up` starts it. Its state: {cluster.data_dir}")
+        return 1
+    if args.output == "json":
+        print(json.dumps(state, indent=2))
+    else:
+        _print_table(state)
+    return 0 if all(process["health"] == "ready" for process in state["processes"]) else 1
+
+
+def _print_table(state: dict[str, list[dict[str, str | int | float]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("PROCESS", "PID", "ADDRESS", "HEALTH", "UPTIME", "RESTARTS", "DETAIL"):
+        table.add_column(title, no_wrap=True)
+    for p in state["processes"]:
+        pid = str(p["pid"] or "-")
+        row = (
+            p["name"],
+            pid,
+            p["address"] or "-",
+            p["health"],
+            age(float(p["uptime"])),
+            p["restarts"],
+            p["detail"],
+        )
+        table.add_row(*(str(cell) for cell in row))
+    console = Console(highlight=False, markup=False)
+    console.print(table, soft_wrap=True) if not console.is_terminal else console.print(table)
+
+
+def age(seconds: float) -> str:
+    """12s, 5m, 3h, 2d: as `kubectl` writes ages, roughly."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"

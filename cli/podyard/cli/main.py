@@ -1,0 +1,73 @@
+"""The `podyard` command: finds the sub-command, imports only that, runs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from podyard.process.main import UserError, configure_logging, run
+
+USER_COMMANDS = {
+    "up": "start a cluster on this machine",
+    "down": "stop it",
+    "status": "show its processes",
+    "kubeconfig": "print a kubeconfig for it",
+    "version": "print the version",
+}
+"""Modules of podyard.cli.commands: `add_arguments(parser)` and `command(args) -> int`."""
+
+COMPONENTS = {
+    "apiserver": ("podyard.apiserver.command", "the Kubernetes API and the storage"),
+    "controller-manager": ("podyard.cli.controller_manager", "the controllers and the scheduler"),
+    "kubelet": ("podyard.kubelet.command", "runs the pods of one node"),
+    "proxy": ("podyard.proxy.command", "forwards Service connections on one node"),
+    "dns": ("podyard.dns.command", "the cluster's DNS server"),
+}
+"""Modules with `add_arguments(parser)` and `async main(args)`."""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one `podyard` command; give its exit status (1 with one line for a user's mistake)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = _parser()
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name in USER_COMMANDS:
+        module = importlib.import_module(f"podyard.cli.commands.{name}")
+    elif name in COMPONENTS:
+        module = importlib.import_module(COMPONENTS[name][0])
+    else:
+        module = None
+    if module is not None:
+        module.add_arguments(commands[name])
+    args = parser.parse_args(words)
+    if module is None:
+        parser.print_help()
+        return 0
+    if name in COMPONENTS:
+        configure_logging(args.log_level)
+        return run(lambda: module.main(args))
+    try:
+        return int(module.command(args))
+    except UserError as error:
+        print(f"podyard: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="podyard", description="Kubernetes' Services, for real, from ordinary processes."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command_name")
+    found = {
+        name: commands.add_parser(name, help=text, description=text) for name, text in USER_COMMANDS.items()
+    }
+    for name, (_, text) in COMPONENTS.items():
+        found[name] = commands.add_parser(name, help=f"component: {text}", description=text)
+        found[name].add_argument("--log-level", choices=LOG_LEVELS, default="info", help="what to log")
+    return parser, found
