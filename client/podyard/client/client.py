@@ -208,6 +208,20 @@ class Client:
         )
         return await self._call(self._stub.Delete, request)
 
+    async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
+        """Delete every object of a resource in a namespace, in the background."""
+        request = pb.DeleteCollectionRequest(
+            resource=_resource(resource),
+            namespace=namespace,
+            options=orjson.dumps(
+                {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+            ),
+        )
+        try:
+            await self._stub.DeleteCollection(request)
+        except grpc.aio.AioRpcError as error:
+            raise to_status_error(error) from None
+
     async def _call(self, method: Any, request: Any) -> Object:
         try:
             reply = await method(request)
@@ -221,11 +235,14 @@ def _resource(resource: Resource) -> pb.Resource:
 
 
 def to_status_error(error: grpc.aio.AioRpcError) -> StatusError:
-    """The Status that came with a failed call, or one made from the gRPC code."""
+    """The Status that came with a failed call, or one made from the gRPC code.
+
+    CANCELLED, when it is not this side's own doing, is a server that stops with the call open.
+    """
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_METADATA:
             return StatusError(orjson.loads(value))
-    if error.code() == grpc.StatusCode.UNAVAILABLE:
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return service_unavailable(f"the apiserver cannot be reached: {error.details()}")
     return status_error(500, "InternalError", f"{error.code().name}: {error.details()}")
 

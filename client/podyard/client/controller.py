@@ -12,6 +12,9 @@ from podyard.client.workqueue import WorkQueue
 
 K = TypeVar("K", bound=tuple[str, ...] | str)
 
+UNREACHABLE_DELAY_SECONDS = 1.0
+"""The longest wait for another try while the apiserver is away: it comes back within seconds."""
+
 
 async def run_workers(
     name: str, queue: WorkQueue[K], sync: Callable[[K], Awaitable[None]], workers: int = 4
@@ -19,7 +22,8 @@ async def run_workers(
     """Sync keys of `queue` for ever, `workers` at a time.
 
     A sync that raises is logged and comes back with back-off. A conflict (409) or an apiserver
-    that is away (503) is ordinary, and logged for debugging only.
+    that is away (503) is ordinary, and logged for debugging only. An object that went away while
+    it was synced (404) is ordinary too.
     """
     logger = logging.getLogger(name)
 
@@ -29,9 +33,12 @@ async def run_workers(
             try:
                 await sync(key)
             except StatusError as error:
-                level = logging.DEBUG if error.code in (409, 503) else logging.WARNING
+                level = logging.DEBUG if error.code in (404, 409, 503) else logging.WARNING
                 logger.log(level, "sync of %s: %s", key, error)
-                queue.add_rate_limited(key)
+                if error.code == 503:
+                    queue.add_rate_limited(key, UNREACHABLE_DELAY_SECONDS)
+                else:
+                    queue.add_rate_limited(key)
             except Exception:
                 logger.exception("sync of %s", key)
                 queue.add_rate_limited(key)

@@ -69,7 +69,9 @@ class EventRecorder:
             try:
                 await self._write(key, self._references.pop(key, None))
             except StatusError as error:
-                logger.debug("event %s lost: %s", key[-2:], error)
+                logger.warning("event %s lost: %s", key[-2:], error)
+            except Exception:
+                logger.exception("event %s lost", key[-2:])
 
     async def _write(self, key: tuple[str, ...], reference: Object | None) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -77,6 +79,7 @@ class EventRecorder:
         if seen is not None:
             seen = {**seen, "count": seen["count"] + 1, "lastTimestamp": now}
             self._seen[key] = seen
+            self._seen.move_to_end(key)
             patch = {"count": seen["count"], "lastTimestamp": now}
             try:
                 await self._client.patch(

@@ -56,11 +56,11 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = (when, self._clock.call_later(seconds, lambda: self._fire(key)))
 
-    def add_rate_limited(self, key: K) -> None:
-        """Ask for another try after a failure: 5 ms, then twice as long each time, up to 30 s."""
+    def add_rate_limited(self, key: K, at_most: float = MAX_DELAY_SECONDS) -> None:
+        """Ask for another try after a failure: 5 ms, doubling each time, up to `at_most` seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(BASE_DELAY_SECONDS * 2 ** min(failures, 20), MAX_DELAY_SECONDS))
+        self.add_after(key, min(BASE_DELAY_SECONDS * 2 ** min(failures, 20), at_most))
 
     def forget(self, key: K) -> None:
         """The key went well: its next failure starts at the shortest delay again."""
