@@ -1,0 +1,80 @@
+"""Who is asking: authenticators, tried in order."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from podyard.apiserver.registry import User
+
+AUTHENTICATED = "system:authenticated"
+
+
+class Authenticator(Protocol):
+    """One way to tell who sends a request."""
+
+    def authenticate(self, request: web.Request) -> User | None:
+        """The user, or None when the request carries nothing of this kind.
+
+        Raises StatusError 401 when it carries something of this kind that is not good.
+        """
+
+
+class ClientCertificate:
+    """The user of the TLS client certificate that the server verified against its client CA.
+
+    The common name is the user and each organisation a group (Kubernetes' x509 authenticator).
+    """
+
+    def authenticate(self, request: web.Request) -> User | None:
+        """The user of the connection's certificate, or None without one."""
+        transport = request.transport
+        certificate = transport.get_extra_info("peercert") if transport is not None else None
+        return user_of_subject(certificate["subject"]) if certificate else None
+
+
+@lru_cache(maxsize=1024)
+def user_of_subject(subject: tuple[tuple[tuple[str, str], ...], ...]) -> User | None:
+    """The user that a certificate's subject names, or None when it has no common name.
+
+    `subject` is in the form of `ssl.SSLSocket.getpeercert()`.
+    """
+    pairs = [pair for relative_name in subject for pair in relative_name]
+    names = [value for key, value in pairs if key == "commonName"]
+    if not names:
+        return None
+    groups = [value for key, value in pairs if key == "organizationName"]
+    return User(name=names[0], groups=(*groups, AUTHENTICATED))
+
+
+def authenticate(authenticators: Sequence[Authenticator], request: web.Request) -> User | None:
+    """The user that the first authenticator recognises, or None."""
+    for authenticator in authenticators:
+        if (user := authenticator.authenticate(request)) is not None:
+            return user
+    return None
+
+
+def server_tls(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
+    """TLS that serves with `certificate` and verifies a client certificate where one is offered."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_cert_chain(str(certificate), str(key))
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def user_info(user: User) -> dict[str, Any]:
+    """The user as authentication.k8s.io/v1 UserInfo."""
+    info: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.extra:
+        info["extra"] = {key: list(values) for key, values in dict(user.extra).items()}
+    return info

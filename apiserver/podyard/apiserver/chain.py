@@ -1,0 +1,172 @@
+"""The links of the handler chain. `app.make_app` puts them in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import Counter, Histogram
+
+from podyard.api.errors import StatusError, internal_error, status_error, unauthorized
+from podyard.apiserver.answers import answer_status, warning_header
+from podyard.apiserver.authn import Authenticator, authenticate
+from podyard.apiserver.authz import Attributes, Authorizer
+from podyard.apiserver.bodies import MAX_BODY_BYTES
+from podyard.apiserver.context import info_of, set_info, set_user, user_of, warnings_of
+from podyard.apiserver.registry import User
+from podyard.apiserver.requestinfo import RequestInfo, no_such_resource, resolve
+
+log = logging.getLogger(__name__)
+
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PUBLIC_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
+"""Answered to anybody: what a supervisor must see before it has a certificate."""
+
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+
+_requests = Counter(
+    "apiserver_request_total", "Requests answered.", ("verb", "group", "resource", "subresource", "code")
+)
+_seconds = Histogram(
+    "apiserver_request_duration_seconds", "Time to answer, watches excepted.", ("verb", "group", "resource")
+)
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Name the request (Audit-Id), count it and measure it."""
+    start = time.perf_counter()
+    audit_id = request.headers.get("Audit-ID") or str(uuid.uuid4())
+    request["podyard-audit-id"] = audit_id
+    response = await handler(request)
+    if not response.prepared:
+        response.headers["Audit-Id"] = audit_id
+    info: RequestInfo | None = request.get("podyard-info")
+    resource = info.resource if info else None
+    names = (resource.group, resource.plural) if resource else ("", "")
+    verb, subresource = (info.verb, info.subresource) if info else (request.method.lower(), "")
+    _requests.labels(verb, *names, subresource, str(response.status)).inc()
+    seconds = time.perf_counter() - start
+    if response.body_length >= 0 and not getattr(response, "chunked", False):
+        _seconds.labels(verb, *names).observe(seconds)
+    log.debug("%s %s %d %.1f ms", request.method, request.path_qs, response.status, seconds * 1000)
+    return response
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Turn every refusal into a Status, and a fault of ours into a 500 that tells the log alone why."""
+    try:
+        return await handler(request)
+    except StatusError as error:
+        response = answer_status(request, error)
+    except web.HTTPRequestEntityTooLarge:
+        why = f"Request entity too large: limit is {MAX_BODY_BYTES}"
+        response = answer_status(request, status_error(413, "RequestEntityTooLarge", why))
+    except ConnectionResetError:
+        raise  # the client is gone; there is nobody to answer
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        response = answer_status(request, internal_error("see the log of the apiserver"))
+    for text in dict.fromkeys(warnings_of(request)):
+        response.headers.add("Warning", warning_header(text))
+    return response
+
+
+def authentication(authenticators: Sequence[Authenticator]) -> Middleware:
+    """Find out who asks; nobody is refused with 401."""
+
+    @web.middleware
+    async def link(request: web.Request, handler: Next) -> web.StreamResponse:
+        user = authenticate(authenticators, request)
+        if user is None:
+            if request.path.partition("/")[2].split("/")[0] not in {p[1:] for p in PUBLIC_PATHS}:
+                raise unauthorized()
+            user = ANONYMOUS
+        set_user(request, user)
+        return await handler(request)
+
+    return link
+
+
+@web.middleware
+async def request_info(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Find out what is asked."""
+    if "//" in request.path:
+        raise no_such_resource()
+    set_info(request, resolve(request.method, request.path))
+    return await handler(request)
+
+
+def authorization(authorizer: Authorizer) -> Middleware:
+    """Let the authorizer decide."""
+
+    @web.middleware
+    async def link(request: web.Request, handler: Next) -> web.StreamResponse:
+        info = info_of(request)
+        attributes = attributes_of(user_of(request), info)
+        decision = authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise _forbidden(attributes, decision.reason)
+        return await handler(request)
+
+    return link
+
+
+def attributes_of(user: User, info: RequestInfo) -> Attributes:
+    """What is to be decided about a request."""
+    if info.resource is None:
+        return Attributes(user, info.verb, path=info.path)
+    return Attributes(
+        user,
+        info.verb,
+        group=info.resource.group,
+        version=info.resource.version,
+        resource=info.resource.plural,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+    )
+
+
+def _forbidden(asked: Attributes, reason: str) -> StatusError:
+    """403 in Kubernetes' words (handlers/responsewriters/errors.go)."""
+    if asked.path:
+        what = f'forbidden: User "{asked.user.name}" cannot {asked.verb} path "{asked.path}"'
+        return status_error(403, "Forbidden", f"{what}: {reason}" if reason else what)
+    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+    scope = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+    subject = f'{qualified} "{asked.name}"' if asked.name else qualified
+    message = (
+        f'{subject} is forbidden: User "{asked.user.name}" cannot {asked.verb} resource "{resource}" '
+        f'in API group "{asked.group}" {scope}'
+    )
+    if reason:
+        message += f": {reason}"
+    return status_error(403, "Forbidden", message, name=asked.name, group=asked.group, kind=asked.resource)
+
+
+@web.middleware
+async def send_warnings(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Send the collected warnings with an answer that has not begun."""
+    if (warning := deprecation(info_of(request))) is not None:
+        warnings_of(request).append(warning)
+    response = await handler(request)
+    if not response.prepared:
+        for text in dict.fromkeys(warnings_of(request)):
+            response.headers.add("Warning", warning_header(text))
+    return response
+
+
+def deprecation(info: RequestInfo) -> str | None:
+    """Kubernetes' own warning about an API that is on its way out."""
+    resource = info.resource
+    if resource is None or (resource.group, resource.plural) != ("", "endpoints"):
+        return None
+    return "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"

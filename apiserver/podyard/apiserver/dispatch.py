@@ -1,0 +1,36 @@
+"""Where the handler chain ends: from what is asked to the handler that answers it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from podyard.apiserver.context import RestConfig, info_of
+from podyard.apiserver.discovery import DiscoveryHandlers
+from podyard.apiserver.handlers import Handler, ResourceHandlers
+from podyard.apiserver.health import HealthHandlers
+from podyard.apiserver.registry import Registry
+from podyard.apiserver.requestinfo import no_such_resource
+from podyard.apiserver.watches import Watches
+
+
+class Dispatcher:
+    """Knows every handler. One for each application."""
+
+    def __init__(self, registry: Registry, watches: Watches, config: RestConfig) -> None:
+        self._verbs = ResourceHandlers(registry, watches).verbs
+        health = HealthHandlers(config)
+        discovery = DiscoveryHandlers(config)
+        self._paths: dict[str, Handler] = {**health.paths, **discovery.paths}
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request that has come through the chain."""
+        info = info_of(request)
+        if info.resource is not None:
+            return await self._verbs[info.verb](request)
+        handler = self._paths.get(info.path.rstrip("/") or "/")
+        if handler is None or request.method not in ("GET", "HEAD"):
+            raise no_such_resource()
+        return await handler(request)
+
+    async def close(self) -> None:
+        """Let go of what the handlers hold open."""
