@@ -1,0 +1,46 @@
+"""Fixtures: one cluster for the session, a namespace for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import tools
+from tests.e2e.harness import Cluster, Namespace
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running cluster of three nodes, shared by the tests that leave it in one piece."""
+    made = Cluster(tmp_path_factory.mktemp("home"), f"e2e-{os.getpid()}", tools.kubectl())
+    made.up()
+    try:
+        yield made
+    finally:
+        made.down("--purge")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Namespace]:
+    """An empty namespace with its service account; deleted afterwards, without waiting for its end."""
+    name = f"test-{next(_numbers)}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=20s", namespace=name)
+    yield Namespace(cluster, name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster, not started yet, for a test that breaks things."""
+    made = Cluster(tmp_path, f"own-{os.getpid()}-{next(_numbers)}", tools.kubectl())
+    try:
+        yield made
+    finally:
+        made.podyard("down", "--purge", ok=False)
