@@ -68,6 +68,8 @@ async def answer_errors(request: web.Request, handler: Next) -> web.StreamRespon
     except web.HTTPRequestEntityTooLarge:
         why = f"Request entity too large: limit is {MAX_BODY_BYTES}"
         response = answer_status(request, status_error(413, "RequestEntityTooLarge", why))
+    except web.HTTPException:
+        raise  # a redirection
     except ConnectionResetError:
         raise  # the client is gone; there is nobody to answer
     except Exception:

@@ -151,7 +151,8 @@ def resource_list(group: str, version: str) -> bytes:
     return orjson.dumps(answer)
 
 
-def _subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
+def subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
+    """Group, version and kind of what a sub-resource reads or takes ("": the resource itself)."""
     if subresource == "proxy":
         return "", "v1", _PROXY_KINDS[resource.plural]
     own = (resource.group, resource.version, resource.kind)
@@ -159,7 +160,7 @@ def _subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, s
 
 
 def _subresource_entry(resource: Resource, subresource: str) -> Object:
-    group, version, kind = _subresource_kind(resource, subresource)
+    group, version, kind = subresource_kind(resource, subresource)
     entry: Object = {
         "name": f"{resource.plural}/{subresource}",
         "singularName": "",
@@ -221,7 +222,7 @@ def _resource_discovery(resource: Resource) -> Object:
         entry["subresources"] = [
             {
                 "subresource": sub,
-                "responseKind": _response_kind(*_subresource_kind(resource, sub)),
+                "responseKind": _response_kind(*subresource_kind(resource, sub)),
                 "verbs": sorted(SUBRESOURCE_VERBS[sub]),
             }
             for sub in resource.subresources

@@ -8,6 +8,7 @@ from podyard.apiserver.context import RestConfig, info_of
 from podyard.apiserver.discovery import DiscoveryHandlers
 from podyard.apiserver.handlers import Handler, ResourceHandlers
 from podyard.apiserver.health import HealthHandlers
+from podyard.apiserver.openapi.serve import OpenApiHandlers
 from podyard.apiserver.registry import Registry
 from podyard.apiserver.requestinfo import no_such_resource
 from podyard.apiserver.watches import Watches
@@ -20,7 +21,7 @@ class Dispatcher:
         self._verbs = ResourceHandlers(registry, watches).verbs
         health = HealthHandlers(config)
         discovery = DiscoveryHandlers(config)
-        self._paths: dict[str, Handler] = {**health.paths, **discovery.paths}
+        self._paths: dict[str, Handler] = {**health.paths, **discovery.paths, **OpenApiHandlers().paths}
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
         """Answer a request that has come through the chain."""
