@@ -98,7 +98,9 @@ def test_apply_again_changes_only_what_changed(service: Namespace) -> None:
 
 
 def test_dry_run_stores_nothing(namespace: Namespace) -> None:
-    done = namespace.kubectl("create", "configmap", "c", "--from-literal=a=b", "--dry-run=server", "-o", "json")
+    done = namespace.kubectl(
+        "create", "configmap", "c", "--from-literal=a=b", "--dry-run=server", "-o", "json"
+    )
     assert json.loads(done.out)["metadata"]["uid"]
     assert namespace.kubectl("get", "configmap", "c", ok=False).code == 1
 
@@ -139,7 +141,9 @@ def test_owners_take_their_dependents_along_or_leave_them(namespace: Namespace) 
     namespace.rolled_out("kept")
     namespace.kubectl("delete", "deployment", "kept", "--cascade=orphan")
     replicasets = eventually(lambda: namespace.json("rs", "-l", "app=kept")["items"])
-    eventually(lambda: not namespace.json("rs", "-l", "app=kept")["items"][0]["metadata"].get("ownerReferences"))
+    eventually(
+        lambda: not namespace.json("rs", "-l", "app=kept")["items"][0]["metadata"].get("ownerReferences")
+    )
     name = replicasets[0]["metadata"]["name"]
     namespace.kubectl("delete", "rs", name, "--cascade=foreground", "--timeout=40s")
     assert namespace.pods("app=kept") == []
@@ -162,7 +166,6 @@ def test_each_kubectl_does_the_ordinary_things(namespace: Namespace, version: st
     assert "1/1" in kubectl("get", "deployment,pods")
     kubectl("set", "env", "deployment/web", "A=b")
     kubectl("rollout", "status", "deployment/web", "--timeout=40s")
-    assert "start worker" in kubectl("logs", "deployment/web") or kubectl("logs", "deployment/web") is not None
     assert "DESCRIPTION" in kubectl("explain", "service.spec")
     assert "Selector:" in kubectl("describe", "svc", "web")
     kubectl("delete", "deployment,svc", "web")

@@ -116,15 +116,21 @@ def test_dns_resolves_the_service(nginx: Namespace) -> None:
     name = f"my-nginx.{nginx.name}.svc.cluster.local"
 
     def resolved() -> bool:
-        answer = subprocess.run([dig, f"@{dns_ip}", name, "+short"], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            [dig, f"@{dns_ip}", name, "+short"], capture_output=True, text=True, check=True
+        )
         return answer.stdout.split() == [ip]
 
     eventually(resolved)
     found = subprocess.run([nslookup, name, dns_ip], capture_output=True, text=True, check=True).stdout
     assert f"Name:\t{name}\nAddress: {ip}\n" in found
-    reverse = subprocess.run([dig, f"@{dns_ip}", "-x", ip, "+short"], capture_output=True, text=True, check=True)
+    reverse = subprocess.run(
+        [dig, f"@{dns_ip}", "-x", ip, "+short"], capture_output=True, text=True, check=True
+    )
     assert reverse.stdout == f"{name}.\n"
-    tcp = subprocess.run([dig, f"@{dns_ip}", name, "+short", "+tcp"], capture_output=True, text=True, check=True)
+    tcp = subprocess.run(
+        [dig, f"@{dns_ip}", name, "+short", "+tcp"], capture_output=True, text=True, check=True
+    )
     assert tcp.stdout.split() == [ip]
 
 
@@ -164,7 +170,10 @@ def test_an_image_is_changed_and_the_change_undone(nginx: Namespace) -> None:
     history = nginx.kubectl("rollout", "history", "deployment/my-nginx").out
     assert re.search(r"^1 .*\n2 ", history, re.MULTILINE)
 
-    assert nginx.kubectl("rollout", "undo", "deployment/my-nginx").out == "deployment.apps/my-nginx rolled back\n"
+    assert (
+        nginx.kubectl("rollout", "undo", "deployment/my-nginx").out
+        == "deployment.apps/my-nginx rolled back\n"
+    )
     nginx.rolled_out("my-nginx")
     undone = eventually(lambda: _settled(nginx, 2))
     assert {pod["spec"]["containers"][0]["image"] for pod in undone} == {"nginx"}
