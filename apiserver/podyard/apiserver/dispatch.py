@@ -11,6 +11,7 @@ from podyard.apiserver.health import HealthHandlers
 from podyard.apiserver.openapi.serve import OpenApiHandlers
 from podyard.apiserver.registry import Registry
 from podyard.apiserver.requestinfo import no_such_resource
+from podyard.apiserver.reviews import ReviewHandlers
 from podyard.apiserver.watches import Watches
 
 
@@ -19,6 +20,7 @@ class Dispatcher:
 
     def __init__(self, registry: Registry, watches: Watches, config: RestConfig) -> None:
         self._verbs = ResourceHandlers(registry, watches).verbs
+        self._reviews = ReviewHandlers(config.authorizer)
         health = HealthHandlers(config)
         discovery = DiscoveryHandlers(config)
         self._paths: dict[str, Handler] = {**health.paths, **discovery.paths, **OpenApiHandlers().paths}
@@ -27,6 +29,8 @@ class Dispatcher:
         """Answer a request that has come through the chain."""
         info = info_of(request)
         if info.resource is not None:
+            if not info.resource.stored and info.resource.kind != "Binding":
+                return await self._reviews.create(request)
             return await self._verbs[info.verb](request)
         handler = self._paths.get(info.path.rstrip("/") or "/")
         if handler is None or request.method not in ("GET", "HEAD"):
