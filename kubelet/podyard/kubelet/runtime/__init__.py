@@ -20,8 +20,9 @@ What the kubelet must know, beyond the names of the verbs:
 - When the main process of a container ends, all that it has started ends with it.
 
 Environment: a container gets exactly `ContainerConfig.env` (image, Services, pod; merged by the
-kubelet), over these: PATH, HOME, HOSTNAME, TERM with a terminal, and what the listen mode adds
-(see `ListenMode`). Nothing of the kubelet's own environment.
+kubelet), over these: PATH, HOME, HOSTNAME, TERM with a terminal, PODYARD_DIRECTORY (a directory of its
+own that goes when it is removed), PODYARD_TERMINATION_LOG, and what the listen mode adds (see
+`ListenMode`). Nothing of the kubelet's own environment.
 
 Logs: `PodSandboxConfig.log_directory / ContainerConfig.log_path`, in the CRI format, one line
 `<RFC 3339 time with nanoseconds, UTC> stdout|stderr F|P <text>` (P: the text goes on in the next

@@ -1,0 +1,239 @@
+"""Where the subprocess runtime keeps its state, and in which words.
+
+ROOT/sandboxes/ID/config.json               the sandbox, written once by the kubelet
+                  shim.sock, shim.log       the shim's socket and its complaints
+                  containers/ID/config.json the container, written once by the kubelet
+                                state.json  first written by the kubelet, then by the shim alone
+                                …           $PODYARD_DIRECTORY: the container's own
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from podyard.kubelet.runtime import (
+    LOG_MAX_FILES,
+    ContainerConfig,
+    ContainerState,
+    ContainerStatus,
+    DnsConfig,
+    PodSandboxConfig,
+)
+from podyard.kubelet.shim.spawn import DEFAULT_PATH
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Container:
+    """What the kubelet knows of one container."""
+
+    id: str
+    directory: Path
+    config: Json
+    state: Json
+
+    @property
+    def exited(self) -> bool:
+        """Whether it has ended."""
+        return bool(self.state["state"] == ContainerState.EXITED)
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs and serves."""
+        return bool(self.state["state"] == ContainerState.RUNNING)
+
+    def save_state(self) -> None:
+        """Write state.json; only while no shim does."""
+        write_json(self.directory / "state.json", self.state)
+
+
+@dataclass(slots=True)
+class SandboxFiles:
+    """What the kubelet knows of one sandbox."""
+
+    id: str
+    directory: Path
+    created_at: float
+    config: PodSandboxConfig
+    containers: dict[str, Container] = field(default_factory=dict)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace the file in one step."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(value), encoding="utf-8")
+    os.replace(new, path)
+
+
+def new_sandbox(root: Path, sandbox_id: str, config: PodSandboxConfig, now: float) -> SandboxFiles:
+    """Write a new sandbox to disk."""
+    directory = root / "sandboxes" / sandbox_id
+    (directory / "containers").mkdir(parents=True)
+    directory.chmod(0o700)
+    write_json(directory / "config.json", _sandbox_json(config, now))
+    return SandboxFiles(sandbox_id, directory, now, config)
+
+
+def new_container(
+    sandbox: SandboxFiles, container_id: str, config: ContainerConfig, home: str, now: float
+) -> Container:
+    """Write a new container to disk."""
+    directory = sandbox.directory / "containers" / container_id
+    log = sandbox.config.log_directory / config.log_path
+    document = {
+        "id": container_id,
+        "name": config.name,
+        "attempt": config.attempt,
+        "image": config.image,
+        "imageId": config.image_id,
+        "command": list(config.command),
+        "env": environment(config, sandbox.config.hostname, home, directory),
+        "workingDir": config.working_dir or "/",
+        "logPath": str(log),
+        "tty": config.tty,
+        "stdin": config.stdin,
+        "stdinOnce": config.stdin_once,
+        "ports": [{"containerPort": port.container_port, "protocol": port.protocol} for port in config.ports],
+        "listen": str(config.listen),
+        "waitForPorts": config.wait_for_ports,
+        "stopSignal": config.stop_signal,
+        "terminationLog": str(directory / "termination-log"),
+        "labels": dict(config.labels),
+        "annotations": dict(config.annotations),
+    }
+    container = Container(container_id, directory, document, {"state": "created", "createdAt": now})
+    directory.mkdir()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "config.json", document)
+    container.save_state()
+    return container
+
+
+def environment(config: ContainerConfig, hostname: str, home: str, directory: Path) -> dict[str, str]:
+    """What every container gets, under what the pod and the image say."""
+    base = {"PATH": DEFAULT_PATH, "HOME": home, "HOSTNAME": hostname}
+    if config.tty:
+        base["TERM"] = "xterm"
+    base["PODYARD_DIRECTORY"] = str(directory)
+    base["PODYARD_TERMINATION_LOG"] = str(directory / "termination-log")
+    return {**base, **config.env}
+
+
+def load_sandboxes(root: Path) -> list[SandboxFiles]:
+    """All sandboxes on disk. One that was never finished (the kubelet was killed in between) is deleted."""
+    found = []
+    directory = root / "sandboxes"
+    for entry in sorted(directory.iterdir()) if directory.exists() else ():
+        try:
+            found.append(_load_sandbox(entry))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(entry, ignore_errors=True)
+    return found
+
+
+def read_state(container: Container) -> Json:
+    """What the shim has last written about it."""
+    try:
+        return _read(container.directory / "state.json")
+    except (OSError, ValueError):
+        return container.state
+
+
+def status_of(sandbox: SandboxFiles, container: Container) -> ContainerStatus:
+    """The container in the contract's words."""
+    config, state = container.config, container.state
+    return ContainerStatus(
+        id=container.id,
+        sandbox_id=sandbox.id,
+        pod_uid=sandbox.config.uid,
+        name=config["name"],
+        attempt=config["attempt"],
+        image=config["image"],
+        image_id=config["imageId"],
+        state=ContainerState(state["state"]),
+        created_at=state["createdAt"],
+        started_at=state.get("startedAt", 0.0) if state["state"] != ContainerState.CREATED else 0.0,
+        finished_at=state.get("finishedAt", 0.0),
+        pid=state.get("pid", 0),
+        exit_code=state.get("exitCode", 0),
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        log_path=Path(config["logPath"]),
+        labels=config["labels"],
+        annotations=config["annotations"],
+    )
+
+
+def remove_logs(log_path: Path) -> None:
+    """Delete a container's log and its rotated files."""
+    log_path.unlink(missing_ok=True)
+    for number in range(1, LOG_MAX_FILES):
+        log_path.with_name(f"{log_path.name}.{number}").unlink(missing_ok=True)
+
+
+def _load_sandbox(directory: Path) -> SandboxFiles:
+    document = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    config = _sandbox_config(document)
+    sandbox = SandboxFiles(directory.name, directory, document["createdAt"], config)
+    for entry in (directory / "containers").iterdir():
+        try:
+            container = Container(
+                entry.name, entry, _read(entry / "config.json"), _read(entry / "state.json")
+            )
+        except (OSError, ValueError):
+            shutil.rmtree(entry, ignore_errors=True)
+            continue
+        sandbox.containers[container.id] = container
+    return sandbox
+
+
+def _read(path: Path) -> Json:
+    value: Json = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def _sandbox_json(config: PodSandboxConfig, now: float) -> Mapping[str, Any]:
+    return {
+        "name": config.name,
+        "namespace": config.namespace,
+        "uid": config.uid,
+        "attempt": config.attempt,
+        "ip": config.ip,
+        "hostname": config.hostname,
+        "logDirectory": str(config.log_directory),
+        "labels": dict(config.labels),
+        "annotations": dict(config.annotations),
+        "dns": {
+            "servers": config.dns.servers,
+            "searches": config.dns.searches,
+            "options": config.dns.options,
+        },
+        "createdAt": now,
+    }
+
+
+def _sandbox_config(document: Json) -> PodSandboxConfig:
+    dns = document["dns"]
+    return PodSandboxConfig(
+        name=document["name"],
+        namespace=document["namespace"],
+        uid=document["uid"],
+        attempt=document["attempt"],
+        ip=document["ip"],
+        hostname=document["hostname"],
+        log_directory=Path(document["logDirectory"]),
+        labels=document["labels"],
+        annotations=document["annotations"],
+        dns=DnsConfig(
+            servers=tuple(dns["servers"]),
+            searches=tuple(dns["searches"]),
+            options=tuple(dns["options"]),
+        ),
+    )

@@ -1,0 +1,109 @@
+"""Start a program: find it, fork, and learn whether exec worked. Error texts are runc's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+import termios
+from collections.abc import Sequence
+
+from podyard.kubelet.shim import linux, marker
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class StartError(Exception):
+    """The program could not be started."""
+
+
+def look_path(program: str, path: str, directory: str) -> str:
+    """The file that `program` means: itself when it has a slash, else the first executable in `path`."""
+    if "/" in program:
+        file = os.path.join(directory, program)
+        try:
+            mode = os.stat(file).st_mode
+        except OSError as error:
+            raise StartError(f'exec: "{program}": stat {program}: {_text(error.errno)}') from None
+        if stat.S_ISDIR(mode):
+            raise StartError(f'exec: "{program}": is a directory')
+        if not os.access(file, os.X_OK):
+            raise StartError(f'exec: "{program}": permission denied')
+        return file
+    for folder in path.split(":"):
+        file = os.path.join(directory, folder or ".", program)
+        if os.path.isfile(file) and os.access(file, os.X_OK):
+            return file
+    raise StartError(f'exec: "{program}": executable file not found in $PATH')
+
+
+def spawn(
+    command: Sequence[str],
+    env: dict[str, str],
+    directory: str,
+    mark: int,
+    stdio: tuple[int, int, int],
+    tty: bool,
+) -> int:
+    """Run `command` in a session of its own and return its pid once exec has worked.
+
+    `stdio` are descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
+    session's. Raises StartError.
+    """
+    if not os.path.isdir(directory):
+        raise StartError(f'chdir to cwd ("{directory}") set in config.json failed: no such file or directory')
+    file = look_path(command[0], env.get("PATH", DEFAULT_PATH), directory)
+    shim = os.getpid()
+    read, write = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(file, command, env, directory, mark, stdio, tty, shim)
+        except BaseException as error:
+            number = error.errno if isinstance(error, OSError) else 0
+            os.write(write, str(number or errno.EINVAL).encode())
+        finally:
+            os._exit(127)
+    os.close(write)
+    failure = os.read(read, 16)
+    os.close(read)
+    if failure:
+        os.waitpid(pid, 0)
+        raise StartError(f"exec {command[0]}: {_text(int(failure))}")
+    return pid
+
+
+def _become(
+    file: str,
+    command: Sequence[str],
+    env: dict[str, str],
+    directory: str,
+    mark: int,
+    stdio: tuple[int, int, int],
+    tty: bool,
+    shim: int,
+) -> None:
+    """In the child: set everything up and exec; returns only by raising OSError."""
+    linux.die_with_parent()
+    if os.getppid() != shim:
+        os._exit(137)  # it died before we asked
+    marker.mark_this_process(mark)
+    os.setsid()
+    # Above 2 first, lest one of them be overwritten before it has been copied.
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
+    for target, fd in enumerate(high):
+        os.dup2(fd, target)
+    if tty:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in _IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    os.umask(0o022)
+    os.chdir(directory)
+    os.execve(file, list(command), env)
+
+
+def _text(number: int | None) -> str:
+    return os.strerror(number or 0).lower()

@@ -1,0 +1,230 @@
+"""A container's own streams: its log, its terminal or pipes, and the clients that are attached."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import termios
+import time
+from collections.abc import Callable
+
+from podyard.kubelet.shim.log import LineSplitter, LogFile, timestamp
+from podyard.kubelet.shim.loop import READ, WRITE, Loop
+
+CHUNK_BYTES = 64 * 1024
+CLIENT_BACKLOG_BYTES = 1024 * 1024
+
+
+class Writer:
+    """Writes to a descriptor that may be slow, and closes it at the end. Owns the descriptor."""
+
+    def __init__(self, loop: Loop, fd: int, emptied: Callable[[], None] = lambda: None) -> None:
+        os.set_blocking(fd, False)
+        self.fd = fd
+        self.waiting = b""
+        self._loop = loop
+        self._ending = False
+        self._emptied = emptied
+
+    def write(self, data: bytes) -> None:
+        """Write now what goes, the rest later. When the reader is gone the data is dropped."""
+        self.waiting += data
+        self._flush(0)
+
+    def end(self) -> None:
+        """Close once everything is written."""
+        self._ending = True
+        self._flush(0)
+
+    def close(self) -> None:
+        """Close now."""
+        if self.fd >= 0:
+            self._loop.forget(self.fd)
+            os.close(self.fd)
+            self.fd = -1
+        self.waiting = b""
+
+    def _flush(self, events: int) -> None:
+        if self.fd < 0:
+            self.waiting = b""
+            return
+        try:
+            while self.waiting:
+                self.waiting = self.waiting[os.write(self.fd, self.waiting) :]
+        except BlockingIOError:
+            self._loop.watch(self.fd, WRITE, self._flush)
+            return
+        except OSError:
+            self.close()
+        if self._ending:
+            self.close()
+        elif self.fd >= 0:
+            self._loop.forget(self.fd)
+        if events:
+            self._emptied()
+
+
+class AttachedClient:
+    """Somebody who follows the container's streams. A client that lags 1 MiB behind is cut off."""
+
+    def __init__(self, streams: ContainerStreams, stdin: int, stdout: int, stderr: int) -> None:
+        self._streams = streams
+        self._loop = streams.loop
+        self._stdin = stdin
+        self._outputs = {"stdout": Writer(self._loop, stdout), "stderr": Writer(self._loop, stderr)}
+        if stdin >= 0:
+            os.set_blocking(stdin, False)
+            self.resume()
+
+    def output(self, stream: str, data: bytes) -> None:
+        """The container has written."""
+        writer = self._outputs[stream]
+        if len(writer.waiting) + len(data) > CLIENT_BACKLOG_BYTES:
+            self.close()
+            return
+        writer.write(data)
+        if all(writer.fd < 0 for writer in self._outputs.values()):
+            self.close()  # nobody reads any more
+
+    def resume(self) -> None:
+        """The container takes input (again)."""
+        if self._stdin >= 0:
+            self._loop.watch(self._stdin, READ, self._input)
+
+    def _input(self, events: int) -> None:
+        try:
+            data = os.read(self._stdin, CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close_stdin()
+            self._streams.input_ended()
+        elif not self._streams.input(data):
+            self._loop.forget(self._stdin)
+
+    def _close_stdin(self) -> None:
+        if self._stdin >= 0:
+            self._loop.forget(self._stdin)
+            os.close(self._stdin)
+            self._stdin = -1
+
+    def end(self) -> None:
+        """The container has ended: close once everything is delivered."""
+        self._close_stdin()
+        for writer in self._outputs.values():
+            writer.end()
+
+    def close(self) -> None:
+        """Cut it off."""
+        self._close_stdin()
+        for writer in self._outputs.values():
+            writer.close()
+        self._streams.clients.discard(self)
+
+
+class ContainerStreams:
+    """Made before the process starts; `stdio` is for it. `ended` is called when all output has been read."""
+
+    def __init__(
+        self, loop: Loop, log: LogFile, *, tty: bool, stdin: bool, stdin_once: bool, ended: Callable[[], None]
+    ) -> None:
+        self.loop = loop
+        self.clients: set[AttachedClient] = set()
+        self._log = log
+        self._tty = tty
+        self._stdin_once = stdin_once
+        self._ended = ended
+        self._sources: dict[int, tuple[str, LineSplitter]] = {}
+        self._stdin: Writer | None = None
+        self._master = -1
+        if tty:
+            self._master, slave = os.openpty()
+            os.set_inheritable(self._master, False)
+            self.stdio = (slave, slave, slave)
+            self._sources[self._master] = ("stdout", LineSplitter("stdout"))
+            if stdin:
+                self._stdin = Writer(loop, os.dup(self._master), self._input_taken)
+            return
+        if stdin:
+            read, write = os.pipe2(os.O_CLOEXEC)
+            self._stdin = Writer(loop, write, self._input_taken)
+        else:
+            read = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        self.stdio = (read, out_write, err_write)
+        self._sources[out_read] = ("stdout", LineSplitter("stdout"))
+        self._sources[err_read] = ("stderr", LineSplitter("stderr"))
+
+    def started(self) -> None:
+        """The process has its ends (or could not be started): let go of them, and listen to ours."""
+        for fd in set(self.stdio):
+            os.close(fd)
+        for fd in self._sources:
+            os.set_blocking(fd, False)
+            self.loop.watch(fd, READ, self._reader(fd))
+
+    def attach(self, stdin: int, stdout: int, stderr: int) -> None:
+        """Add a client; takes over the descriptors. `stdin` is -1 for none."""
+        self.clients.add(AttachedClient(self, stdin, stdout, stderr))
+
+    def input(self, data: bytes) -> bool:
+        """Input from a client. False: no more for now, `resume` will be called."""
+        if self._stdin is None:
+            return True
+        self._stdin.write(data)
+        return not self._stdin.waiting
+
+    def input_ended(self) -> None:
+        """A client has no more input; for a container with stdinOnce that is the end of its own."""
+        if self._stdin_once and self._stdin is not None and not self._tty:
+            self._stdin.end()
+
+    def resize(self, width: int, height: int) -> None:
+        """The terminal's size, in columns and rows."""
+        if self._master >= 0:
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def close(self) -> None:
+        """The container has ended and nothing more is to be expected."""
+        for fd in list(self._sources):
+            self._end_source(fd)
+        if self._stdin is not None:
+            self._stdin.close()
+        for client in list(self.clients):
+            client.end()
+        self.clients.clear()
+        self._log.close()
+
+    def _input_taken(self) -> None:
+        for client in self.clients:
+            client.resume()
+
+    def _reader(self, fd: int) -> Callable[[int], None]:
+        return lambda events: self._read(fd)
+
+    def _read(self, fd: int) -> None:
+        try:
+            data = os.read(fd, CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:  # EIO: nobody has the terminal open any more
+            data = b""
+        if not data:
+            self._end_source(fd)
+            if not self._sources:
+                self._ended()
+            return
+        stream, splitter = self._sources[fd]
+        self._log.write(splitter.feed(data, timestamp(time.time_ns())))
+        for client in list(self.clients):
+            client.output(stream, data)
+
+    def _end_source(self, fd: int) -> None:
+        _, splitter = self._sources.pop(fd)
+        self._log.write(splitter.end(timestamp(time.time_ns())))
+        self.loop.forget(fd)
+        os.close(fd)
+        if fd == self._master:
+            self._master = -1
