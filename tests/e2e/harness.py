@@ -11,11 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from podyard.cli.cluster import config
-
-T = TypeVar("T")
 
 PODYARD = [sys.executable, "-m", "podyard.cli"]
 
@@ -40,7 +38,7 @@ def run(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def eventually(what: Callable[[], T], timeout: float = 20) -> T:
+def eventually(what: Callable[[], Any], timeout: float = 20) -> Any:
     """Call `what` until it gives something true; for conditions that nothing announces."""
     end = time.monotonic() + timeout
     while True:

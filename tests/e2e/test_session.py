@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -179,9 +180,9 @@ def test_an_image_is_changed_and_the_change_undone(nginx: Namespace) -> None:
     assert {pod["spec"]["containers"][0]["image"] for pod in undone} == {"nginx"}
 
 
-def _settled(namespace: Namespace, count: int) -> list[dict[str, object]]:
+def _settled(namespace: Namespace, count: int) -> list[dict[str, Any]]:
     pods = namespace.json("pods", "-l", "run=my-nginx")["items"]
-    return pods if len(pods) == count else []
+    return list(pods) if len(pods) == count else []
 
 
 def test_deleting_leaves_nothing(nginx: Namespace) -> None:
