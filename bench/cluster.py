@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -120,8 +119,8 @@ async def _apply_to_endpoints(cluster: Cluster) -> float:
         listed = await client.list(ENDPOINTS, "default")
         began = time.monotonic()
         manifest = str(EXAMPLES / "run-my-nginx.yaml")
-        applying = subprocess.Popen(
-            [cluster.kubectl_path, "apply", "-f", manifest], env=cluster.env, stdout=subprocess.DEVNULL
+        applying = await asyncio.create_subprocess_exec(
+            cluster.kubectl_path, "apply", "-f", manifest, env=cluster.env, stdout=asyncio.subprocess.DEVNULL
         )
         async for event in client.watch(ENDPOINTS, "default", resource_version=listed.resource_version):
             subsets = event.object.get("subsets") or []
@@ -131,7 +130,7 @@ async def _apply_to_endpoints(cluster: Cluster) -> float:
             ):
                 break
         seconds = time.monotonic() - began
-        applying.wait()
+        await applying.wait()
         return seconds
     finally:
         await client.close()
