@@ -30,8 +30,8 @@ class View:
     """What the status shows beside the runtime's lists.
 
     `problems` are by container name, `started` and `ready` (the probes' findings) by container id.
-    `ended`: nothing of the pod runs any more, nor will. `reason` and `message` are the pod's own,
-    when the kubelet ended it as failed (DeadlineExceeded). `now` is in seconds since the epoch.
+    `ended`: nothing of the pod runs any more, nor will. `phase`, `reason` and `message` are set when
+    they are settled, whatever the containers do (DeadlineExceeded). `now` is in seconds since the epoch.
     """
 
     now: float
@@ -41,6 +41,7 @@ class View:
     started: Mapping[str, bool] = field(default_factory=dict)
     ready: Mapping[str, bool] = field(default_factory=dict)
     ended: bool = False
+    phase: str = ""
     reason: str = ""
     message: str = ""
 
@@ -52,7 +53,7 @@ def make_status(pod: Object, observed: Observed, view: View) -> Object:
     init = [_container_status(pod, c, observed, view, init=True) for c in init_containers(pod)]
     regular = [_container_status(pod, c, observed, view, init=False) for c in containers(pod)]
     by_name = {status["name"]: status for status in (*init, *regular)}
-    phase = "Failed" if view.reason else pod_phase(pod, by_name, ended=view.ended)
+    phase = view.phase or pod_phase(pod, by_name, ended=view.ended)
     status: Object = {
         "phase": phase,
         "conditions": make_conditions(

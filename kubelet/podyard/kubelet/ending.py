@@ -1,0 +1,118 @@
+"""The end of a pod, step by step: kill, last status, clear away, delete."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from podyard.api.errors import StatusError
+from podyard.api.resources import PODS
+from podyard.kubelet.killing import kill_all
+from podyard.kubelet.observed import observe
+from podyard.kubelet.pod_context import PodContext
+from podyard.kubelet.pod_events import PodEvents
+from podyard.kubelet.sandboxes import remove_sandboxes, stop_sandboxes
+from podyard.kubelet.tasks import Tasks
+
+Object = dict[str, Any]
+
+DELETE_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger("kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A pod is to end: within how many seconds, and in which phase and why when that is settled."""
+
+    grace: float
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class EndingSteps:
+    """Takes a pod from running to gone; `advance` is called at every change and never waits.
+
+    1. `stopped`: its containers have ended, its sandbox is stopped, its address is free.
+    2. `final_status` has been computed by the worker, and the apiserver has it.
+    3. If the pod is being deleted: nothing of it is left on the node, and its object is deleted.
+    4. `done`: its object is gone.
+    """
+
+    def __init__(self, context: PodContext, wanted: Ending, wake: Callable[[], None]) -> None:
+        self.wanted = wanted
+        self.stopped = False
+        self.done = False
+        self.final_status: Object | None = None
+        self._context = context
+        self._wake = wake
+        self._grace = wanted.grace
+        self._hastened = False
+        self._status_sent = False
+        self._removed = False
+        self._deleted = False
+        self._began = False
+
+    def status_sent(self) -> None:
+        """The apiserver has the final status, or has no such pod any more."""
+        if not self._status_sent:
+            self._status_sent = True
+            self._wake()
+
+    def hasten(self, grace: float) -> None:
+        """The pod is now to end within `grace` seconds, if that is sooner than before."""
+        if grace < self._grace:
+            self._grace = grace
+            self._hastened = True
+
+    async def advance(self, pod: Object, tasks: Tasks, events: PodEvents, *, gone: bool) -> None:
+        """Begin the next step if the one before is done."""
+        uid = pod["metadata"]["uid"]
+        if not self._began:
+            self._began = True
+            await tasks.cancel()
+            tasks.start("pod end", self._stop(pod, events, again=False))
+        elif self._hastened and not self.stopped:
+            self._hastened = False
+            await tasks.cancel()
+            tasks.start("pod end", self._stop(pod, events, again=True))
+        if tasks.names() or not self.stopped:
+            return
+        if gone:
+            if not self._removed:
+                tasks.start("pod removal", self._remove(uid))
+            else:
+                self.done = True
+        elif self._status_sent and pod["metadata"].get("deletionTimestamp"):
+            if not self._removed:
+                tasks.start("pod removal", self._remove(uid))
+            elif not self._deleted:
+                tasks.start("pod deletion", self._delete(pod))
+
+    async def _stop(self, pod: Object, events: PodEvents, *, again: bool) -> None:
+        uid = pod["metadata"]["uid"]
+        runtime = self._context.runtime
+        observed = observe(uid, await runtime.list_pod_sandboxes(), await runtime.list_containers())
+        await kill_all(self._context, pod, observed.running(), self._grace, events, again=again)
+        await stop_sandboxes(self._context, uid)
+        self.stopped = True
+
+    async def _remove(self, uid: str) -> None:
+        await remove_sandboxes(self._context, uid)
+        self._removed = True
+
+    async def _delete(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        try:
+            await self._context.client.delete(
+                PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"], grace_period_seconds=0
+            )
+        except StatusError as error:
+            if error.code not in (404, 409):
+                logger.debug("delete of pod %s: %s", metadata["name"], error)
+                await self._context.clock.sleep(DELETE_RETRY_SECONDS)
+                return
+        self._deleted = True

@@ -1,0 +1,66 @@
+"""What the workers of a node's pods share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from podyard.client.client import Client
+from podyard.kubelet.backoff import Backoff
+from podyard.kubelet.dns import hostname, pod_dns
+from podyard.kubelet.network import NetworkProvider
+from podyard.kubelet.pod_events import Recorder
+from podyard.kubelet.pulling import ImagePuller
+from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, PodSandboxConfig
+from podyard.kubelet.starter import ContainerStarter
+from podyard.kubelet.status_manager import StatusManager
+from podyard.process.clock import Clock
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodContext:
+    """The node's services, as a pod's worker needs them.
+
+    `network_problem` says why pods get no addresses yet, empty when they do.
+    """
+
+    client: Client
+    runtime: ContainerRuntime
+    network: NetworkProvider
+    puller: ImagePuller
+    starter: ContainerStarter
+    statuses: StatusManager
+    recorder: Recorder
+    clock: Clock
+    node_ip: str
+    log_root: Path
+    network_problem: Callable[[], str]
+    cluster_dns: str = ""
+    cluster_domain: str = "cluster.local"
+    host_dns: DnsConfig = field(default_factory=DnsConfig)
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def log_directory(self, pod: Object) -> Path:
+        """Where the logs of a pod's containers are."""
+        metadata = pod["metadata"]
+        return self.log_root / f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
+
+    def sandbox_config(self, pod: Object, ip: str, attempt: int) -> PodSandboxConfig:
+        """What the runtime is told of a pod."""
+        metadata = pod["metadata"]
+        return PodSandboxConfig(
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            uid=metadata["uid"],
+            ip=ip,
+            hostname=hostname(pod),
+            log_directory=self.log_directory(pod),
+            attempt=attempt,
+            labels=metadata.get("labels") or {},
+            annotations=metadata.get("annotations") or {},
+            dns=pod_dns(pod, self.cluster_dns, self.cluster_domain, self.host_dns),
+        )

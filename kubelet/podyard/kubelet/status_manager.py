@@ -1,0 +1,102 @@
+"""Tells the apiserver how pods are (pkg/kubelet/status): the latest status wins, none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from podyard.api.errors import StatusError
+from podyard.api.resources import PODS
+from podyard.client.client import STRATEGIC_MERGE_PATCH, Client
+from podyard.client.controller import run_workers
+from podyard.client.workqueue import WorkQueue
+from podyard.process.clock import Clock
+
+Object = dict[str, Any]
+
+OWN_FIELDS = ("reason", "message")
+"""Fields that disappear from the status when the kubelet says nothing of them any more."""
+
+
+class StatusManager:
+    """Sends each pod's newest status; while the apiserver is away it is kept and sent afterwards."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._queue: WorkQueue[str] = WorkQueue(clock)
+        self._wanted: dict[str, tuple[Object, Object]] = {}  # uid → (pod, status)
+        self._sent: dict[str, Object] = {}
+        self._on_sent: dict[str, Callable[[], None]] = {}
+
+    def set(self, pod: Object, status: Object, *, sent: Callable[[], None] | None = None) -> None:
+        """This is how the pod is now. `sent` is called once the apiserver has this status."""
+        uid = pod["metadata"]["uid"]
+        self._wanted[uid] = (pod, status)
+        if sent is not None:
+            self._on_sent[uid] = sent
+        if self._sent.get(uid) == status:
+            self._confirm(uid)
+        else:
+            self._queue.add(uid)
+
+    def get(self, uid: str) -> Object | None:
+        """The newest status of a pod, sent or not."""
+        wanted = self._wanted.get(uid)
+        return wanted[1] if wanted else None
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        for memory in (self._wanted, self._sent, self._on_sent):
+            memory.pop(uid, None)
+
+    async def run(self) -> None:
+        """Send, until cancelled."""
+        await run_workers("kubelet.status", self._queue, self._sync, workers=4)
+
+    async def _sync(self, uid: str) -> None:
+        if uid not in self._wanted:
+            return
+        pod, status = self._wanted[uid]
+        if self._sent.get(uid) != status and await self._send(pod, status) and uid in self._wanted:
+            self._sent[uid] = status
+        if uid in self._wanted and self._wanted[uid][1] == status:
+            self._confirm(uid)
+
+    async def _send(self, pod: Object, status: Object) -> bool:
+        """Whether the apiserver has taken the status; not when the pod is gone."""
+        metadata = pod["metadata"]
+        try:
+            await self._client.patch(
+                PODS,
+                metadata["name"],
+                metadata["namespace"],
+                status_patch(pod, status),
+                content_type=STRATEGIC_MERGE_PATCH,
+                subresource="status",
+            )
+        except StatusError as error:
+            if error.code == 404 or (error.code == 409 and await self._is_gone(pod)):
+                return False
+            raise
+        return True
+
+    async def _is_gone(self, pod: Object) -> bool:
+        metadata = pod["metadata"]
+        try:
+            found = await self._client.get(PODS, metadata["name"], metadata["namespace"])
+        except StatusError as error:
+            if error.code == 404:
+                return True
+            raise
+        return bool(found["metadata"]["uid"] != metadata["uid"])
+
+    def _confirm(self, uid: str) -> None:
+        if callback := self._on_sent.pop(uid, None):
+            callback()
+
+
+def status_patch(pod: Object, status: Object) -> Object:
+    """A strategic merge patch to `status` that meets this very pod only and drops what no longer holds."""
+    old = pod.get("status") or {}
+    dropped = {key: None for key in OWN_FIELDS if key in old and key not in status}
+    return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {**status, **dropped}}
