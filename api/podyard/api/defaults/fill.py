@@ -24,10 +24,10 @@ def set_zero_default(obj: Object, key: str, value: Any) -> None:
 
 def child(obj: Object, key: str) -> Object:
     """The object in that field, made empty when it is absent or null."""
-    found = obj.get(key)
+    found: Object | None = obj.get(key)
     if found is None:
         found = obj[key] = {}
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def items(obj: Object | None, key: str) -> list[Object]:
@@ -47,8 +47,8 @@ def canonical_quantities(obj: Object | None, *keys: str) -> None:
     A text that is no quantity stays as it is, for validation to refuse.
     """
     for key in keys:
-        quantities = (obj or {}).get(key)
-        for name, value in (quantities or {}).items():
+        quantities: Object = (obj or {}).get(key) or {}
+        for name, value in quantities.items():
             try:
                 quantities[name] = canonical_quantity(value)
             except ValueError:
