@@ -12,6 +12,8 @@ from aiohttp import web
 from podyard.api.errors import StatusError, bad_request, unsupported_media_type
 from podyard.api.resources import Resource
 from podyard.apiserver.context import user_of, warnings_of
+from podyard.apiserver.protobuf import decode as protobuf
+from podyard.apiserver.protobuf.decode import Undecodable
 from podyard.apiserver.registry import FieldValidation, WriteOptions
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
@@ -19,6 +21,7 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 
 _YAML = ("application/yaml", "text/yaml", "application/x-yaml")
 _PROTOBUF = "application/vnd.kubernetes.protobuf"
+_VALIDATIONS: dict[str, FieldValidation] = {name: name for name in get_args(FieldValidation)}
 Object = dict[str, Any]
 
 
@@ -39,18 +42,20 @@ def decode(body: bytes, content_type: str) -> Any:
             return yaml.load(body, Loader=_KubernetesYaml)
         if content_type in ("application/json", "application/octet-stream", ""):
             return orjson.loads(body)
+        if content_type == _PROTOBUF:
+            return protobuf.decode(body)
+    except Undecodable as error:
+        raise bad_request(str(error)) from None
     except (orjson.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise bad_request(f"the request body cannot be decoded: {error}") from None
-    raise _unsupported(content_type)
+    raise _unsupported()
 
 
-def _unsupported(content_type: str) -> StatusError:
-    why = (
-        "Kubernetes' protobuf is not spoken by this server"
-        if content_type == _PROTOBUF
-        else "the body of the request was in an unknown format"
+def _unsupported() -> StatusError:
+    return unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )
-    return unsupported_media_type(f"{why} - accepted media types include: application/json, application/yaml")
 
 
 async def read_object(request: web.Request, api_version: str, kind: str) -> Object:
@@ -106,10 +111,10 @@ def write_options(request: web.Request, delete_options: Mapping[str, Any] | None
     dry_run = query.getall("dryRun", []) or (delete_options or {}).get("dryRun") or []
     if any(value not in ("All", "") for value in dry_run):
         raise bad_request(f'dryRun: Unsupported value: "{dry_run[0]}": supported values: "All"')
-    validation = query.get("fieldValidation") or "Warn"
-    if validation not in get_args(FieldValidation):
+    validation = _VALIDATIONS.get(query.get("fieldValidation") or "Warn")
+    if validation is None:
         raise bad_request(
-            f'fieldValidation: Unsupported value: "{validation}": '
+            f'fieldValidation: Unsupported value: "{query["fieldValidation"]}": '
             'supported values: "Ignore", "Strict", "Warn"'
         )
     return WriteOptions(

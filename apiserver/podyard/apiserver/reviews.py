@@ -85,7 +85,7 @@ class ReviewHandlers:
 
 
 def _attributes(spec: Object, user: User) -> Attributes:
-    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    asked, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes") or {}
     if bool(asked) == bool(path):
         raise bad_request(
             "spec.resourceAttributes: Invalid value: "
