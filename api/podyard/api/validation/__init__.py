@@ -21,9 +21,13 @@ from podyard.api.validation import (
     endpoints,
     jobs,
     metadata,
+    networking,
     pod,
     policies,
+    rbac,
     service,
+    stateful_sets,
+    storage,
     workloads,
 )
 from podyard.api.validation.fields import Errors, Object
@@ -45,8 +49,8 @@ _RULES: dict[tuple[str, str], _Rules] = {
     ("", "LimitRange"): _Rules(cluster.limit_range),
     ("", "Namespace"): _Rules(cluster.namespace),
     ("", "Node"): _Rules(cluster.node_create, cluster.node_update),
-    ("", "PersistentVolume"): _Rules(cluster.volume_create),
-    ("", "PersistentVolumeClaim"): _Rules(cluster.claim_create, cluster.claim_update),
+    ("", "PersistentVolume"): _Rules(storage.volume_create),
+    ("", "PersistentVolumeClaim"): _Rules(storage.claim_create, storage.claim_update),
     ("", "Pod"): _Rules(pod.create, pod.update),
     ("", "PodTemplate"): _Rules(pod.template_create),
     ("", "ReplicationController"): _Rules(
@@ -61,7 +65,7 @@ _RULES: dict[tuple[str, str], _Rules] = {
     ("apps", "DaemonSet"): _Rules(workloads.daemon_set_create, workloads.daemon_set_update),
     ("apps", "Deployment"): _Rules(workloads.deployment_create, workloads.deployment_update),
     ("apps", "ReplicaSet"): _Rules(workloads.replica_set_create, workloads.replica_set_update),
-    ("apps", "StatefulSet"): _Rules(workloads.stateful_set_create, workloads.stateful_set_update),
+    ("apps", "StatefulSet"): _Rules(stateful_sets.stateful_set_create, stateful_sets.stateful_set_update),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _Rules(policies.custom_resource_definition),
     ("apiregistration.k8s.io", "APIService"): _Rules(policies.api_service),
     ("autoscaling", "HorizontalPodAutoscaler"): _Rules(policies.autoscaler),
@@ -70,21 +74,19 @@ _RULES: dict[tuple[str, str], _Rules] = {
     ("coordination.k8s.io", "Lease"): _Rules(policies.lease),
     ("discovery.k8s.io", "EndpointSlice"): _Rules(endpoints.slice_create, endpoints.slice_update),
     ("events.k8s.io", "Event"): _Rules(policies.event),
-    ("networking.k8s.io", "Ingress"): _Rules(policies.ingress),
-    ("networking.k8s.io", "NetworkPolicy"): _Rules(policies.network_policy),
+    ("networking.k8s.io", "Ingress"): _Rules(networking.ingress),
+    ("networking.k8s.io", "NetworkPolicy"): _Rules(networking.network_policy),
     ("policy", "PodDisruptionBudget"): _Rules(policies.disruption_budget),
-    ("rbac.authorization.k8s.io", "ClusterRole"): _Rules(cluster.role),
+    ("rbac.authorization.k8s.io", "ClusterRole"): _Rules(rbac.role),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _Rules(
-        cluster.role_binding_create, cluster.role_binding_update
+        rbac.role_binding_create, rbac.role_binding_update
     ),
-    ("rbac.authorization.k8s.io", "Role"): _Rules(cluster.role),
-    ("rbac.authorization.k8s.io", "RoleBinding"): _Rules(
-        cluster.role_binding_create, cluster.role_binding_update
-    ),
+    ("rbac.authorization.k8s.io", "Role"): _Rules(rbac.role),
+    ("rbac.authorization.k8s.io", "RoleBinding"): _Rules(rbac.role_binding_create, rbac.role_binding_update),
     ("scheduling.k8s.io", "PriorityClass"): _Rules(
         cluster.priority_class_create, cluster.priority_class_update
     ),
-    ("storage.k8s.io", "StorageClass"): _Rules(cluster.storage_class_create, cluster.storage_class_update),
+    ("storage.k8s.io", "StorageClass"): _Rules(storage.storage_class_create, storage.storage_class_update),
 }
 
 

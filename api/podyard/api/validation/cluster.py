@@ -1,4 +1,4 @@
-"""Nodes, Namespaces, quotas and limits, PriorityClasses, RBAC, storage (core and their own validation)."""
+"""Nodes, Namespaces, quotas, limits and PriorityClasses (core and scheduling validation)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from podyard.api.validation.fields import (
     indexed,
     invalid,
     invalid_all,
-    not_supported,
-    required,
 )
 from podyard.api.validation.metadata import standard_finalizer
 from podyard.api.validation.scheduling import taints
 
-_RBAC = "rbac.authorization.k8s.io"
 _MAX_USER_PRIORITY = 1_000_000_000
-_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 
 
 def node_create(node: Object) -> Errors:
@@ -134,140 +130,3 @@ def priority_class_update(new: Object, old: Object) -> Errors:
     if (new.get("value") or 0) != (old.get("value") or 0):
         yield forbidden("value", "may not be changed in an update.")
     yield from immutable("preemptionPolicy", new.get("preemptionPolicy"), old.get("preemptionPolicy"))
-
-
-def role(obj: Object) -> Errors:
-    """A Role or ClusterRole: what its rules must name."""
-    for at, rule in indexed("rules", obj.get("rules")):
-        if not rule.get("verbs"):
-            yield required(f"{at}.verbs", "verbs must contain at least one value")
-        if rule.get("nonResourceURLs"):
-            if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-                detail = "rules cannot apply to both regular resources and non-resource URLs"
-                yield invalid(f"{at}.nonResourceURLs", rule["nonResourceURLs"], detail)
-            continue
-        if not rule.get("apiGroups"):
-            yield required(f"{at}.apiGroups", "resource rules must supply at least one api group")
-        if not rule.get("resources"):
-            yield required(f"{at}.resources", "resource rules must supply at least one resource")
-
-
-def role_binding_create(obj: Object) -> Errors:
-    """A RoleBinding or ClusterRoleBinding."""
-    reference = obj.get("roleRef") or {}
-    kinds = ("ClusterRole",) if obj.get("kind") == "ClusterRoleBinding" else ("ClusterRole", "Role")
-    if reference.get("apiGroup") != _RBAC:
-        yield not_supported("roleRef.apiGroup", reference.get("apiGroup") or "", (_RBAC,))
-    if reference.get("kind") not in kinds:
-        yield not_supported("roleRef.kind", reference.get("kind") or "", kinds)
-    if not reference.get("name"):
-        yield required("roleRef.name")
-    for at, subject in indexed("subjects", obj.get("subjects")):
-        yield from _subject(at, subject, namespaced=obj.get("kind") == "RoleBinding")
-
-
-def _subject(path: str, subject: Object, *, namespaced: bool) -> Errors:
-    kind, group = subject.get("kind") or "", subject.get("apiGroup") or ""
-    if not subject.get("name"):
-        yield required(f"{path}.name")
-    if kind == "ServiceAccount":
-        if group:
-            yield not_supported(f"{path}.apiGroup", group, ("",))
-        if not namespaced and not subject.get("namespace"):
-            yield required(f"{path}.namespace")
-    elif kind not in ("Group", "User"):
-        yield not_supported(f"{path}.kind", kind, ("Group", "ServiceAccount", "User"))
-    elif group != _RBAC:
-        yield not_supported(f"{path}.apiGroup", group, (_RBAC,))
-
-
-def role_binding_update(new: Object, old: Object) -> Errors:
-    """A binding that replaces `old`: the role stays."""
-    yield from role_binding_create(new)
-    if new.get("roleRef") != old.get("roleRef"):
-        yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
-
-
-def storage_class_create(obj: Object) -> Errors:
-    """A StorageClass."""
-    if not obj.get("provisioner"):
-        yield required("provisioner")
-    for key, allowed in (
-        ("reclaimPolicy", ("Delete", "Retain")),
-        ("volumeBindingMode", ("Immediate", "WaitForFirstConsumer")),
-    ):
-        if obj.get(key) not in (None, *allowed):
-            yield not_supported(key, obj[key], allowed)
-
-
-def storage_class_update(new: Object, old: Object) -> Errors:
-    """A StorageClass that replaces `old`: what it makes stays."""
-    for key in ("parameters", "provisioner", "reclaimPolicy"):
-        if (new.get(key) or None) != (old.get(key) or None):
-            yield forbidden(key, f"updates to {key} are forbidden.")
-    yield from immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
-
-
-def claim_create(obj: Object) -> Errors:
-    """A PersistentVolumeClaim."""
-    spec = obj.get("spec") or {}
-    yield from _access_modes(spec)
-    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    amount = quantities.value(size or "1")
-    if size is None:
-        yield required("spec.resources[storage]")
-    elif amount is not None and amount <= 0:
-        yield invalid("spec.resources[storage]", size, "must be greater than zero")
-    else:
-        yield from quantities.quantity("spec.resources[storage]", "storage", size)
-    if spec.get("storageClassName"):
-        yield from formats.dns_subdomain("spec.storageClassName", spec["storageClassName"])
-    yield from _volume_mode(spec)
-
-
-def claim_update(new: Object, old: Object) -> Errors:
-    """A PersistentVolumeClaim that replaces `old`: only its size may change, once it is bound."""
-    yield from claim_create(new)
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    mutable = {"resources"} if (old.get("status") or {}).get("phase") == "Bound" else set()
-    mutable |= {key for key in ("volumeName", "storageClassName") if not before.get(key)}
-    kept, was = ({k: v for k, v in each.items() if k not in mutable and v} for each in (spec, before))
-    if kept != was:
-        detail = (
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-            "for bound claims"
-        )
-        yield forbidden("spec", detail)
-
-
-def volume_create(obj: Object) -> Errors:
-    """A PersistentVolume."""
-    spec = obj.get("spec") or {}
-    yield from _access_modes(spec)
-    if not spec.get("capacity"):
-        yield required("spec.capacity")
-    for name, text in (spec.get("capacity") or {}).items():
-        yield from quantities.quantity(f"spec.capacity[{name}]", name, text)
-    policies = ("Delete", "Recycle", "Retain")
-    policy = spec.get("persistentVolumeReclaimPolicy")
-    if policy not in (None, "", *policies):
-        yield not_supported("spec.persistentVolumeReclaimPolicy", policy, policies)
-    yield from _volume_mode(spec)
-
-
-def _access_modes(spec: Object) -> Errors:
-    modes = spec.get("accessModes") or []
-    if not modes:
-        yield required("spec.accessModes", "at least 1 access mode is required")
-    for mode in modes:
-        if mode not in _ACCESS_MODES:
-            yield not_supported("spec.accessModes", mode, _ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
-        detail = "may not use ReadWriteOncePod with other access modes"
-        yield forbidden("spec.accessModes", detail)
-
-
-def _volume_mode(spec: Object) -> Errors:
-    mode = spec.get("volumeMode")
-    if mode is not None and mode not in ("Block", "Filesystem"):
-        yield not_supported("spec.volumeMode", mode, ("Block", "Filesystem"))

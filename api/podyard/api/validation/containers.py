@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from podyard.api import names
-from podyard.api.validation import environment, formats, quantities, security, volumes
+from podyard.api.validation import environment, formats, quantities, security
 from podyard.api.validation.fields import (
     Errors,
     Object,
@@ -19,6 +19,7 @@ from podyard.api.validation.fields import (
     one_of,
     required,
 )
+from podyard.api.validation.mounts import mounts
 from podyard.api.validation.probes import probes
 
 _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
@@ -119,7 +120,7 @@ def _common(path: str, container: Object, pod: Pod) -> Errors:
     yield from _ports(f"{path}.ports", container.get("ports"))
     yield from environment.env(f"{path}.env", container.get("env"))
     yield from environment.env_from(f"{path}.envFrom", container.get("envFrom"))
-    yield from volumes.mounts(f"{path}.volumeMounts", container, pod.volumes)
+    yield from mounts(f"{path}.volumeMounts", container, pod.volumes)
     yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), formats.PULL_POLICIES)
     resources = container.get("resources")
     yield from quantities.container_requirements(f"{path}.resources", resources, pod.claims)

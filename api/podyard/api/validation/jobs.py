@@ -16,6 +16,7 @@ from podyard.api.validation.fields import (
 )
 from podyard.api.validation.labels import label_selector, parsed
 from podyard.api.validation.podspec import pod_template
+from podyard.api.validation.templates import NO_MATCH
 
 _CONTROLLER_UID = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _MODES = ("Indexed", "NonIndexed")
@@ -78,8 +79,7 @@ def _selected(spec: Object) -> Errors:
     matcher = parsed(selector)
     given = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if matcher is not None and not matcher.matches(given):
-        detail = "`selector` does not match template `labels`"
-        yield invalid("spec.template.metadata.labels", given, detail)
+        yield invalid("spec.template.metadata.labels", given, NO_MATCH)
 
 
 def _indexed_name(job: Object, spec: Object) -> Errors:

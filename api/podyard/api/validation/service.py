@@ -20,12 +20,11 @@ from podyard.api.validation.fields import (
     required,
 )
 from podyard.api.validation.labels import label_key, labels
+from podyard.api.validation.service_addresses import cluster_ips, headless, same_cluster_ips, same_families
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WITH_NODE_PORTS = ("LoadBalancer", "NodePort")
 _POLICIES = ("Cluster", "Local")
-_FAMILIES = ("IPv4", "IPv6")
-_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _MAX_AFFINITY_SECONDS = 86400
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
@@ -35,10 +34,10 @@ def create(service: Object) -> Errors:
     """What holds of every Service."""
     spec = service.get("spec") or {}
     kind = spec.get("type")
-    headless = _headless(spec)
-    if not spec.get("ports") and not headless and kind != "ExternalName":
+    is_headless = headless(spec)
+    if not spec.get("ports") and not is_headless and kind != "ExternalName":
         yield required("spec.ports")
-    if headless and kind in _WITH_NODE_PORTS:
+    if is_headless and kind in _WITH_NODE_PORTS:
         yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
     if kind == "ExternalName":
         yield from _external_name(spec)
@@ -46,7 +45,7 @@ def create(service: Object) -> Errors:
     yield from labels("spec.selector", spec.get("selector"))
     yield from _affinity(spec)
     if kind != "ExternalName":
-        yield from _cluster_ips(spec)
+        yield from cluster_ips(spec)
     for at, address in indexed("spec.externalIPs", spec.get("externalIPs")):
         errors = list(formats.ip(at, address))
         yield from errors or formats.endpoint_ip(at, address)
@@ -60,8 +59,8 @@ def update(service: Object, old: Object) -> Errors:
     """A Service that replaces `old`: its addresses stay, except to and from ExternalName."""
     new_spec, old_spec = service.get("spec") or {}, old.get("spec") or {}
     if "ExternalName" not in (new_spec.get("type"), old_spec.get("type")):
-        yield from _same_cluster_ips(new_spec, old_spec)
-        yield from _same_families(new_spec, old_spec)
+        yield from same_cluster_ips(new_spec, old_spec)
+        yield from same_families(new_spec, old_spec)
     if new_spec.get("type") == old_spec.get("type") == "LoadBalancer":
         new_class, old_class = new_spec.get("loadBalancerClass"), old_spec.get("loadBalancerClass")
         if new_class != old_class:
@@ -71,11 +70,6 @@ def update(service: Object, old: Object) -> Errors:
         if list(immutable(at, new_spec.get("healthCheckNodePort"), old_spec.get("healthCheckNodePort"))):
             yield forbidden(at, "field is immutable")
     yield from create(service)
-
-
-def _headless(spec: Object) -> bool:
-    addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-    return addresses == ["None"]
 
 
 def _external_name(spec: Object) -> Errors:
@@ -136,83 +130,6 @@ def _affinity(spec: Object) -> Errors:
         elif not 0 < seconds <= _MAX_AFFINITY_SECONDS:
             detail = f"must be greater than 0 and less than {_MAX_AFFINITY_SECONDS}"
             yield invalid(f"{path}.clientIP.timeoutSeconds", seconds, detail)
-
-
-def _cluster_ips(spec: Object) -> Errors:
-    path = "spec.clusterIPs"
-    addresses, first = spec.get("clusterIPs") or [], spec.get("clusterIP")
-    families = spec.get("ipFamilies") or []
-    if first and not addresses:
-        yield required(path)
-    elif first and addresses[0] != first:
-        yield invalid(path, addresses, "first value must match `clusterIP`")
-    elif addresses and not first:
-        yield invalid(path, addresses, "must be empty when `clusterIP` is not specified")
-    yield from _families(spec, families)
-    malformed = False
-    for at, address in indexed(path, addresses):
-        if address == "None" and at.endswith("[0]"):
-            if len(addresses) > 1:
-                malformed = True
-                yield invalid(path, addresses, "'None' must be the first and only value")
-            continue
-        errors = list(formats.ip(at, address))
-        malformed = malformed or bool(errors)
-        yield from errors
-    if len(addresses) > 2:
-        yield invalid(path, addresses, "may only hold up to 2 values")
-    if malformed or _headless(spec):
-        return
-    given = [_family(address) for address in addresses]
-    if len(set(given)) < len(given):
-        yield invalid(path, addresses, "may specify no more than one IP for each IP family")
-    for index, (family, wanted) in enumerate(zip(given, families, strict=False)):
-        if family != wanted:
-            detail = f"expected an {wanted} value as indicated by `ipFamilies[{index}]`"
-            yield invalid(f"{path}[{index}]", addresses[index], detail)
-
-
-def _families(spec: Object, families: list[str]) -> Errors:
-    for at, family in indexed("spec.ipFamilies", families):
-        if family not in _FAMILIES:
-            yield not_supported(at, family, _FAMILIES)
-    if len(set(families)) < len(families):
-        yield duplicate(f"spec.ipFamilies[{len(families) - 1}]", families[-1])
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in _FAMILY_POLICIES:
-        yield not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
-
-
-def _family(address: str) -> str:
-    return "IPv6" if ":" in address else "IPv4"
-
-
-def _same_cluster_ips(new: Object, old: Object) -> Errors:
-    if _headless(new) and _headless(old):
-        return
-    yield from _same_list("clusterIPs", new, old, released="primary clusterIP can not be unset")
-
-
-def _same_families(new: Object, old: Object) -> Errors:
-    # Turning headless or back takes new families with it.
-    if _headless(new) or _headless(old):
-        return
-    yield from _same_list("ipFamilies", new, old, released="primary ipFamily can not be unset")
-
-
-def _same_list(key: str, new: Object, old: Object, *, released: str) -> Errors:
-    """A second item may come and go (dual stack); what stays must stay the same."""
-    path = f"spec.{key}"
-    now, before = new.get(key) or [], old.get(key) or []
-    if before and not now:
-        yield invalid(f"{path}[0]", now, released)
-    for index, (value, kept) in enumerate(zip(now, before, strict=False)):
-        if value != kept:
-            yield invalid(f"{path}[{index}]", now, "may not change once set")
-    if len(now) == 1 and len(before) == 2 and new.get("ipFamilyPolicy") != "SingleStack":
-        what = "clusterIP" if key == "clusterIPs" else "ipFamily"
-        detail = f"must be set to 'SingleStack' when releasing the secondary {what}"
-        yield invalid("spec.ipFamilyPolicy", new.get("ipFamilyPolicy"), detail)
 
 
 def _load_balancer(spec: Object) -> Errors:

@@ -1,4 +1,4 @@
-"""A pod's volumes and where containers mount them (core/validation).
+"""A pod's volumes (core/validation).
 
 Of the many sources the ones that a pod on podyard can have are looked at in full; of the others
 only that there is exactly one.
@@ -17,7 +17,6 @@ from podyard.api.validation.fields import (
     forbidden,
     indexed,
     invalid,
-    not_found,
     not_supported,
     one_of,
     required,
@@ -34,7 +33,6 @@ _HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
-_PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _LEAST_TOKEN_SECONDS = 600
 
 
@@ -184,43 +182,3 @@ _SOURCES: dict[str, Callable[[str, Object], Errors]] = {
     "nfs": _nfs,
     "image": _image,
 }
-
-
-def mounts(path: str, container: Object, known: set[str]) -> Errors:
-    """The `volumeMounts` of a container; `known` are the names of the pod's volumes."""
-    paths: set[str] = set()
-    for at, mount in indexed(path, container.get("volumeMounts")):
-        name, mount_path = mount.get("name"), mount.get("mountPath")
-        if not name:
-            yield required(f"{at}.name")
-        if name not in known:
-            yield not_found(f"{at}.name", name or "")
-        if not mount_path:
-            yield required(f"{at}.mountPath")
-        elif mount_path in paths:
-            yield invalid(f"{at}.mountPath", mount_path, "must be unique")
-        paths.add(mount_path or "")
-        yield from _sub_path(path, at, mount)
-        yield from _propagation(f"{path}.mountPropagation", mount, container)
-
-
-def _sub_path(path: str, at: str, mount: Object) -> Errors:
-    sub_path, expression = mount.get("subPath"), mount.get("subPathExpr")
-    # The list's own path, without the index, is what Kubernetes gives here.
-    if sub_path:
-        yield from formats.relative_path(f"{path}.subPath", sub_path)
-    if expression:
-        if sub_path:
-            yield invalid(f"{at}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
-        yield from formats.relative_path(f"{path}.subPathExpr", expression)
-
-
-def _propagation(path: str, mount: Object, container: Object) -> Errors:
-    mode = mount.get("mountPropagation")
-    if mode is None:
-        return
-    if mode not in _PROPAGATIONS:
-        yield not_supported(path, mode, _PROPAGATIONS)
-    if mode == "Bidirectional" and not (container.get("securityContext") or {}).get("privileged"):
-        detail = "Bidirectional mount propagation is available only to privileged containers"
-        yield forbidden(path, detail)
