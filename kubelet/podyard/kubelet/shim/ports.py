@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 from podyard.kubelet.shim.loop import Loop, Timer
 
-FIRST_TRY_SECONDS = 0.005
-SLOWEST_TRY_SECONDS = 0.5
+FIRST_DELAY_SECONDS = 0.005  # a look takes 50 µs
+SLOWEST_DELAY_SECONDS = 0.5
+EAGER_LOOKS = 200
 
 
 def free_port(address: str) -> int:
@@ -33,14 +34,15 @@ def accepts(address: str, port: int) -> bool:
 
 
 class PortWait:
-    """Calls `ready` once all of `ports` accept. Looks after 5 ms, then ever less often: twice a second."""
+    """Calls `ready` once all of `ports` accept. Looks every 5 ms for a second, then ever less often."""
 
     def __init__(self, loop: Loop, address: str, ports: Sequence[int], ready: Callable[[], None]) -> None:
         self._loop = loop
         self._address = address
         self._ports = list(ports)
         self._ready = ready
-        self._delay = FIRST_TRY_SECONDS
+        self._delay = FIRST_DELAY_SECONDS
+        self._looks = 0
         self._timer: Timer | None = loop.call_later(0 if not ports else self._delay, self._look)
 
     def cancel(self) -> None:
@@ -56,5 +58,7 @@ class PortWait:
             self._timer = None
             self._ready()
             return
-        self._delay = min(self._delay * 1.2, SLOWEST_TRY_SECONDS)
+        self._looks += 1
+        if self._looks > EAGER_LOOKS:
+            self._delay = min(self._delay * 1.2, SLOWEST_DELAY_SECONDS)
         self._timer = self._loop.call_later(self._delay, self._look)
