@@ -34,5 +34,4 @@ def make_app(registry: Registry, config: RestConfig | None = None) -> web.Applic
     )
     app.router.add_route("*", "/{path:.*}", dispatcher.dispatch)
     app.on_shutdown.append(lambda _: watches.stop())
-    app.on_cleanup.append(lambda _: dispatcher.close())
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from podyard.apiserver.connect.serve import CONNECTING, ConnectHandlers
 from podyard.apiserver.context import RestConfig, info_of
 from podyard.apiserver.discovery import DiscoveryHandlers
 from podyard.apiserver.handlers import Handler, ResourceHandlers
@@ -20,6 +21,7 @@ class Dispatcher:
 
     def __init__(self, registry: Registry, watches: Watches, config: RestConfig) -> None:
         self._verbs = ResourceHandlers(registry, watches).verbs
+        self._connect = ConnectHandlers(registry, config.kubelet_tls)
         self._reviews = ReviewHandlers(config.authorizer)
         health = HealthHandlers(config)
         discovery = DiscoveryHandlers(config)
@@ -31,11 +33,10 @@ class Dispatcher:
         if info.resource is not None:
             if not info.resource.stored and info.resource.kind != "Binding":
                 return await self._reviews.create(request)
+            if info.subresource in CONNECTING:
+                return await self._connect.connect(request)
             return await self._verbs[info.verb](request)
         handler = self._paths.get(info.path.rstrip("/") or "/")
         if handler is None or request.method not in ("GET", "HEAD"):
             raise no_such_resource()
         return await handler(request)
-
-    async def close(self) -> None:
-        """Let go of what the handlers hold open."""

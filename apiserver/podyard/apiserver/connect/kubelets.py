@@ -1,0 +1,58 @@
+"""Dialling a node's kubelet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+import grpc.aio
+
+from podyard.api.errors import StatusError, bad_request, service_unavailable, status_error
+from podyard.api.resources import NODES
+from podyard.apiserver.connect.target import kubelet_address
+from podyard.apiserver.registry import Registry
+from podyard.process.tls import TlsFiles
+from podyard.proto.streaming_pb2_grpc import StreamingStub
+
+if TYPE_CHECKING:
+    from podyard.proto.streaming_pb2_grpc import StreamingAsyncStub
+
+_OPTIONS = [
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class Kubelets:
+    """Finds the kubelet of a pod and speaks to it with the apiserver's own certificate."""
+
+    def __init__(self, registry: Registry, tls: TlsFiles | None) -> None:
+        self._registry = registry
+        self._tls = tls
+
+    @asynccontextmanager
+    async def of(self, pod: Mapping[str, Any]) -> AsyncIterator[StreamingAsyncStub]:
+        """A connection to the kubelet of the pod's node."""
+        if self._tls is None:
+            raise service_unavailable("the apiserver has no kubelet client certificate")
+        node = await self._registry.get(NODES, "", pod["spec"]["nodeName"])
+        address = kubelet_address(node.decode())
+        credentials = self._tls.channel_credentials()
+        async with grpc.aio.secure_channel(address, credentials, options=_OPTIONS) as channel:
+            yield cast("StreamingAsyncStub", StreamingStub(channel))
+
+
+def refused(error: grpc.aio.AioRpcError, node: str) -> StatusError:
+    """What a kubelet's refusal is to the user."""
+    code, details = error.code(), error.details() or ""
+    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+        return bad_request(details)
+    if code == grpc.StatusCode.NOT_FOUND:
+        return status_error(404, "NotFound", details)
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return status_error(502, "InternalError", f"error dialing backend: kubelet of node {node}: {details}")
+    return status_error(500, "InternalError", f"kubelet of node {node}: {details}")

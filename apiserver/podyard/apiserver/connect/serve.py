@@ -1,0 +1,38 @@
+"""The connecting sub-resources of pods, and who answers them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from podyard.api.errors import status_error
+from podyard.api.resources import PODS
+from podyard.apiserver.connect.kubelets import Kubelets
+from podyard.apiserver.connect.logs import serve_log
+from podyard.apiserver.connect.streams import Verb, serve_stream
+from podyard.apiserver.context import info_of
+from podyard.apiserver.registry import Registry
+from podyard.process.tls import TlsFiles
+
+CONNECTING = frozenset(("exec", "attach", "log", "portforward", "proxy"))
+"""The sub-resources that are answered here and not by the registry."""
+
+
+class ConnectHandlers:
+    """The handlers of exec, attach and log."""
+
+    def __init__(self, registry: Registry, tls: TlsFiles | None) -> None:
+        self._registry = registry
+        self._kubelets = Kubelets(registry, tls)
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to one of CONNECTING."""
+        info = info_of(request)
+        if info.subresource in ("portforward", "proxy"):
+            message = f"{info.subresource} is not supported by this server yet"
+            raise status_error(501, "NotImplemented", message)
+        stored = await self._registry.get(PODS, info.namespace, info.name)
+        pod = stored.decode()
+        if info.subresource == "log":
+            return await serve_log(request, pod, self._kubelets)
+        verb: Verb = "exec" if info.subresource == "exec" else "attach"
+        return await serve_stream(request, pod, verb, self._kubelets)

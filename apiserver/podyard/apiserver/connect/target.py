@@ -1,0 +1,106 @@
+"""Which container a stream is for, and why it cannot be had. Wording as kube-apiserver and kubelet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from podyard.api.errors import StatusError, bad_request, internal_error
+from podyard.proto.streaming_pb2 import ContainerRef
+
+Object = Mapping[str, Any]
+
+KUBELET_PORT = 10250
+"""Where a kubelet listens when its node does not say."""
+
+
+def choose_container(pod: Object, asked: str) -> str:
+    """The container that is meant: the asked one, or the only one. Raises StatusError 400."""
+    name = pod["metadata"]["name"]
+    regular, init, ephemeral = (
+        _names(pod, field) for field in ("containers", "initContainers", "ephemeralContainers")
+    )
+    if asked:
+        if asked not in (*regular, *init, *ephemeral):
+            raise bad_request(f"container {asked} is not valid for pod {name}")
+        return asked
+    if len(regular) == 1:
+        return regular[0]
+    message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
+    if init:
+        message += f" or one of the init containers: [{' '.join(init)}]"
+    if ephemeral:
+        message += f" or one of the ephemeral containers: [{' '.join(ephemeral)}]"
+    raise bad_request(message)
+
+
+def _names(pod: Object, field: str) -> list[str]:
+    return [str(container["name"]) for container in pod["spec"].get(field) or []]
+
+
+def check_running(pod: Object, verb: str) -> None:
+    """Refuse (400) a stream into a pod that has no node or has ended. `verb`: "exec into", "attach to"."""
+    name = pod["metadata"]["name"]
+    phase = pod.get("status", {}).get("phase")
+    if phase in ("Succeeded", "Failed"):
+        raise bad_request(f"cannot {verb} a container in a completed pod; current phase is {phase}")
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {name} does not have a host assigned")
+
+
+def check_log(pod: Object, container: str, previous: bool) -> None:
+    """Refuse (400) a log that does not exist yet (the kubelet's validateContainerLogStatus)."""
+    where = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
+    status = _container_status(pod, container)
+    if status is None:
+        raise bad_request(f"{where} is waiting to start: ContainerCreating")
+    last_terminated = (status.get("lastState") or {}).get("terminated")
+    state = status.get("state") or {}
+    if previous:
+        if not last_terminated:
+            raise bad_request(f"previous terminated {where} not found")
+        return
+    if state.get("running") or state.get("terminated") or last_terminated:
+        return
+    raise _waiting(where, (state.get("waiting") or {}).get("reason"))
+
+
+def _waiting(where: str, reason: str | None) -> StatusError:
+    texts = {
+        None: f"{where} is waiting to start - no logs yet",
+        "ErrImagePull": f"{where} is waiting to start: image can't be pulled",
+        "ImagePullBackOff": f"{where} is waiting to start: trying and failing to pull image",
+    }
+    return bad_request(texts.get(reason) or f"{where} is waiting to start: {reason}")
+
+
+def _container_status(pod: Object, container: str) -> Object | None:
+    status = pod.get("status") or {}
+    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for found in status.get(field) or []:
+            if found.get("name") == container:
+                return dict(found)
+    return None
+
+
+def kubelet_address(node: Object) -> str:
+    """ "HOST:PORT" of a node's kubelet. Raises StatusError 500 when the node has no internal address."""
+    status = node.get("status") or {}
+    addresses = status.get("addresses") or []
+    port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT
+    for address in addresses:
+        if address.get("type") == "InternalIP":
+            host = str(address["address"])
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise internal_error(f"no preferred addresses found; known addresses: {addresses}")
+
+
+def container_ref(pod: Object, container: str) -> ContainerRef:
+    """How the kubelet is told which container."""
+    metadata = pod["metadata"]
+    return ContainerRef(
+        namespace=metadata["namespace"],
+        pod=metadata["name"],
+        uid=metadata.get("uid", ""),
+        container=container,
+    )
