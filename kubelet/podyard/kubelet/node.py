@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from podyard.api.times import to_rfc3339_micro
 from podyard.api.version import GIT_VERSION, PODYARD_VERSION
+from podyard.kubelet.images import Image
 
 Object = dict[str, Any]
 
@@ -18,6 +20,7 @@ LEASE_DURATION_SECONDS = 40
 LEASE_RENEW_SECONDS = 10.0
 STATUS_REPORT_SECONDS = 300.0
 MAX_PODS = 110
+MAX_IMAGES = 50  # nodeStatusMaxImages
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 """Machine names of uname(2) and what Go, and so Kubernetes, calls them."""
@@ -114,6 +117,12 @@ def make_status(
     }
 
 
+def node_images(images: Iterable[Image]) -> list[Object]:
+    """What node.status.images says: the images that are present, largest first, at most 50."""
+    listed = [{"names": [image.reference], "sizeBytes": image.size} for image in images]
+    return sorted(listed, key=lambda image: -int(str(image["sizeBytes"])))[:MAX_IMAGES]
+
+
 def make_conditions(not_ready: str, old: list[Object], now: str) -> list[Object]:
     """The node's conditions. `not_ready` says why pods cannot run; empty: they can.
 
@@ -146,6 +155,17 @@ def make_conditions(not_ready: str, old: list[Object], now: str) -> list[Object]
         )
     # Conditions that others keep stand as they are.
     return [*since.values(), *conditions]
+
+
+def status_differs(current: Object, wanted: Object) -> bool:
+    """Whether a node's status must be written; the times of its conditions alone are no reason."""
+    if any(current.get(key) != value for key, value in wanted.items() if key != "conditions" and value):
+        return True
+    return _bare(current.get("conditions") or []) != _bare(wanted["conditions"])
+
+
+def _bare(conditions: list[Object]) -> dict[str, tuple[Any, ...]]:
+    return {c["type"]: (c.get("status"), c.get("reason"), c.get("message")) for c in conditions}
 
 
 def make_lease(node: Object, now: float) -> Object:

@@ -77,6 +77,11 @@ class PodWorker:
         """What the runtime had of the pod when the worker last looked."""
         return self._observed
 
+    def waiting_reason(self, name: str) -> str:
+        """Why a container waits, such as "CrashLoopBackOff"; empty when nothing is known to keep it."""
+        problem = self._problems.get(name)
+        return problem.reason if problem else ""
+
     def update(self, pod: Object) -> None:
         """The pod's object has changed."""
         self._pod = self._events.pod = pod
@@ -133,14 +138,14 @@ class PodWorker:
 
     def _wanted_ending(self) -> Ending | None:
         """Whether the pod must end, whatever its containers do."""
-        if self._gone:
-            return Ending(0.0)
-        if self._pod["metadata"].get("deletionTimestamp"):
-            return Ending(grace_period(self._pod))
         status = self._pod.get("status") or {}
-        if (phase := status.get("phase")) in TERMINAL_PHASES:
-            why = (status.get("reason") or "", status.get("message") or "")
-            return Ending(grace_period(self._pod), phase, *why)
+        phase = status.get("phase", "")
+        settled = phase in TERMINAL_PHASES
+        why = (phase, status.get("reason") or "", status.get("message") or "") if settled else ()
+        if self._gone:
+            return Ending(0.0, *why)
+        if settled or self._pod["metadata"].get("deletionTimestamp"):
+            return Ending(grace_period(self._pod), *why)
         deadline = self._pod["spec"].get("activeDeadlineSeconds")
         started = status.get("startTime")
         if deadline is not None and started:

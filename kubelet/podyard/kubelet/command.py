@@ -1,0 +1,180 @@
+"""`podyard kubelet`: runs the pods of one node."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc.aio
+
+from podyard.api.resources import PODS, SERVICES
+from podyard.client.client import Client, add_server_argument
+from podyard.client.events import EventRecorder
+from podyard.client.informer import Informer
+from podyard.kubelet.dns import parse_resolv_conf
+from podyard.kubelet.images.catalog import ImageCatalog
+from podyard.kubelet.kubelet import Kubelet
+from podyard.kubelet.metrics import export_metrics
+from podyard.kubelet.network.loopback import LoopbackProvider
+from podyard.kubelet.node import make_node, make_status, node_images, read_machine
+from podyard.kubelet.node_agent import NodeAgent
+from podyard.kubelet.pod_context import PodContext
+from podyard.kubelet.pulling import ImagePuller
+from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, subprocess
+from podyard.kubelet.starter import ContainerStarter
+from podyard.kubelet.status_manager import StatusManager
+from podyard.kubelet.streaming import StreamingService
+from podyard.process.clock import RealClock
+from podyard.process.main import UserError
+from podyard.process.metrics import add_metrics_arguments, serve_metrics
+from podyard.process.notify import notify
+from podyard.process.tls import TlsFiles, add_tls_arguments, tls_files
+from podyard.proto.streaming_pb2_grpc import add_StreamingServicer_to_server
+
+DEFAULT_PORT = 10250
+
+logger = logging.getLogger("kubelet")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the kubelet's flags."""
+    add_server_argument(parser)
+    add_tls_arguments(parser)
+    add_metrics_arguments(parser)
+    parser.add_argument("--node-name", required=True, metavar="NAME", help="the name to register")
+    parser.add_argument("--node-ip", required=True, metavar="IP", help="the node's address")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, metavar="DIR", help="state is kept in DIR/kubelet/NAME"
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="serves streams to the apiserver here")
+    parser.add_argument("--cluster-dns", default="", metavar="IP", help="DNS server of pods")
+    parser.add_argument("--cluster-domain", default="cluster.local", metavar="DOMAIN")
+    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="images beside the built-in ones")
+
+
+async def main(args: argparse.Namespace) -> None:
+    """Run until cancelled. Pods go on running then; the next kubelet of this node takes them over."""
+    root = args.data_dir / "kubelet" / args.node_name
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        runtime = subprocess.SubprocessRuntime(root)
+        await runtime.start()
+        try:
+            await _serve(args, root, runtime)
+        finally:
+            await runtime.close()
+
+
+async def stop_all_pods(data_dir: Path) -> None:
+    """End every pod of every node whose state is in `data_dir`, without an apiserver or a kubelet.
+
+    Does nothing where nothing is left; works as well after everything was killed.
+    """
+    for root in sorted((data_dir / "kubelet").glob("*/")):
+        await subprocess.remove_everything(root)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold a node's state for this process alone. Raises UserError when another has it."""
+    with (root / "kubelet.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise UserError(f"{root} is in use by another kubelet (pid {owner})") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime) -> None:
+    clock = RealClock()
+    tls = tls_files(args)
+    client = Client(args.server, tls)
+    machine = read_machine(root)
+    recorder = EventRecorder(client, "kubelet", args.node_name)
+    images = ImageCatalog(root / "images", args.images_dir)
+    network = LoopbackProvider(root / "network.json")
+    services = Informer(client, SERVICES)
+    pods = Informer(client, PODS, field_selector=f"spec.nodeName={args.node_name}")
+    status = make_status(
+        args.node_name, (args.node_ip,), args.port, machine, node_images(images.list_images())
+    )
+    agent = NodeAgent(
+        client,
+        make_node(args.node_name, machine),
+        status,
+        network,
+        recorder,
+        clock,
+        lambda: kubelet.wake_all(),
+    )
+    puller = ImagePuller(images, clock)
+    context = PodContext(
+        client=client,
+        runtime=runtime,
+        network=network,
+        puller=puller,
+        starter=ContainerStarter(client, runtime, puller, services.list, status["allocatable"], clock),
+        statuses=StatusManager(client, clock),
+        recorder=recorder,
+        clock=clock,
+        node_ip=args.node_ip,
+        log_root=root / "logs",
+        network_problem=lambda: agent.network_problem,
+        cluster_dns=args.cluster_dns,
+        cluster_domain=args.cluster_domain,
+        host_dns=_host_dns(),
+    )
+    kubelet = Kubelet(context, pods, services)
+    export_metrics(kubelet)
+    server = await serve_streams(StreamingService(runtime, kubelet.find), args.node_ip, args.port, tls)
+    metrics = await serve_metrics(args.metrics_address)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in (recorder.run, context.statuses.run, agent.run, kubelet.run):
+                group.create_task(work())
+            group.create_task(_announce(args.node_name, agent, pods, services))
+    finally:
+        if metrics is not None:
+            metrics.close()
+        await server.stop(grace=None)
+        await client.close()
+
+
+async def _announce(node: str, agent: NodeAgent, pods: Informer, services: Informer) -> None:
+    notify(STATUS="registering the node")
+    await agent.ready()
+    await pods.synced()
+    await services.synced()
+    logger.info("node %s is ready", node)
+    notify(READY=1, STATUS=f"node {node} is ready")
+
+
+async def serve_streams(service: StreamingService, host: str, port: int, tls: TlsFiles) -> grpc.aio.Server:
+    """Serve streams on host:port. Raises UserError when that cannot be had."""
+    # Without this option two kubelets would share the port, and streams, without noticing.
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    add_StreamingServicer_to_server(service, server)
+    try:
+        server.add_secure_port(f"{host}:{port}", tls.server_credentials())
+    except (RuntimeError, OSError) as error:
+        raise UserError(f"cannot serve streams on port {port} of {host}: {error}") from None
+    await server.start()
+    return server
+
+
+def _host_dns() -> DnsConfig:
+    try:
+        return parse_resolv_conf(Path("/etc/resolv.conf").read_text())
+    except OSError:
+        return DnsConfig()

@@ -1,0 +1,209 @@
+"""The gRPC service behind `kubectl exec`, `attach`, `logs` and `port-forward` (proto/streaming.proto)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from podyard.api.errors import StatusError, bad_request, not_found
+from podyard.api.resources import PODS
+from podyard.kubelet.logs import LogOptions, read_logs
+from podyard.kubelet.pod_worker import PodWorker
+from podyard.kubelet.probes.tcp import dial_error
+from podyard.kubelet.runtime import ContainerRuntime, ContainerState, ContainerStatus, RuntimeFailure, Streams
+from podyard.kubelet.spec import find_container
+from podyard.kubelet.streaming_access import authorize, refuse
+from podyard.proto import streaming_pb2 as pb
+from podyard.proto.streaming_pb2_grpc import StreamingServicer
+
+Context = Any  # grpc.aio.ServicerContext is generic over messages, which the generated code does not say
+Find = Callable[[str, str, str], PodWorker | None]
+
+CHUNK_BYTES = 64 * 1024
+IMAGE_WAITS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
+class StreamingService(StreamingServicer):
+    """Serves streams to the containers of this node. `find` gives a pod's worker."""
+
+    def __init__(self, runtime: ContainerRuntime, find: Find) -> None:
+        self._runtime = runtime
+        self._find = find
+
+    async def Exec(
+        self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
+    ) -> AsyncIterator[pb.StreamOutput]:
+        """Run a command in a container."""
+        await authorize(context)
+        start = await _first(request_iterator, context)
+        try:
+            status = self._running(start.container)
+            streams = await self._runtime.exec(
+                status.id, list(start.command), stdin=start.stdin, tty=start.tty
+            )
+        except (StatusError, RuntimeFailure) as error:
+            yield _failed(error)
+            return
+        async for output in _pump(streams, start, request_iterator):
+            yield output
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
+    ) -> AsyncIterator[pb.StreamOutput]:
+        """Connect to a container's own streams."""
+        await authorize(context)
+        start = await _first(request_iterator, context)
+        try:
+            streams = await self._runtime.attach(self._running(start.container).id, stdin=start.stdin)
+        except (StatusError, RuntimeFailure) as error:
+            yield _failed(error)
+            return
+        async for output in _pump(streams, start, request_iterator):
+            yield output
+
+    async def Logs(self, request: pb.LogsRequest, context: Context) -> AsyncIterator[pb.LogsChunk]:
+        """A container's log, and what is added to it while somebody follows."""
+        await authorize(context)
+        try:
+            worker = self._worker(request.container)
+            status = logged_instance(worker, request.container, previous=request.previous)
+        except StatusError as error:
+            await refuse(context, error)
+            return
+        options = LogOptions(
+            follow=request.follow and not request.previous,
+            timestamps=request.timestamps,
+            tail_lines=request.tail_lines if request.HasField("tail_lines") else None,
+            limit_bytes=request.limit_bytes if request.HasField("limit_bytes") else None,
+            since=request.since_time if request.HasField("since_time") else None,
+        )
+
+        def running() -> bool:
+            return any(seen.id == status.id for seen in worker.observed.running())
+
+        async for data in read_logs(status.log_path, options, running=running):
+            yield pb.LogsChunk(data=data)
+
+    async def PortForward(
+        self, request_iterator: AsyncIterator[pb.PortForwardInput], context: Context
+    ) -> AsyncIterator[pb.PortForwardOutput]:
+        """One TCP connection to a port of the pod."""
+        await authorize(context)
+        start = await _first(request_iterator, context)
+        host = ""
+        try:
+            host = self._address(start.pod)
+            reader, writer = await asyncio.open_connection(host, start.port)
+        except StatusError as error:
+            await refuse(context, error)
+            return
+        except OSError as error:
+            await refuse(context, bad_request(dial_error(host, start.port, error)))
+            return
+        sender = asyncio.create_task(_send(request_iterator, writer))
+        try:
+            while data := await reader.read(CHUNK_BYTES):
+                yield pb.PortForwardOutput(data=data)
+        except ConnectionError:
+            return
+        finally:
+            sender.cancel()
+            writer.close()
+
+    def _worker(self, ref: pb.ContainerRef) -> PodWorker:
+        worker = self._find(ref.namespace, ref.pod, ref.uid)
+        if worker is None:
+            raise not_found(PODS, ref.pod)
+        return worker
+
+    def _address(self, ref: pb.ContainerRef) -> str:
+        sandbox = self._worker(ref).observed.ready_sandbox
+        if sandbox is None:
+            raise bad_request(f"unable to forward port because pod is not running: {ref.namespace}/{ref.pod}")
+        return sandbox.config.ip
+
+    def _running(self, ref: pb.ContainerRef) -> ContainerStatus:
+        status = self._worker(ref).observed.latest(ref.container)
+        if status is None or status.state == ContainerState.EXITED:
+            raise not_found_container(ref.container)
+        return status
+
+
+def not_found_container(name: str) -> StatusError:
+    """What the kubelet says of a container that does not run."""
+    return bad_request(f'container not found ("{name}")')
+
+
+def logged_instance(worker: PodWorker, ref: pb.ContainerRef, *, previous: bool) -> ContainerStatus:
+    """The instance of a container whose log is wanted (validateContainerLogStatus). Raises StatusError."""
+    if find_container(worker.pod, ref.container) is None:
+        raise bad_request(f"container {ref.container} is not valid for pod {ref.pod}")
+    where = f'container "{ref.container}" in pod "{ref.pod}"'
+    waiting = worker.waiting_reason(ref.container)
+    latest = worker.observed.latest(ref.container)
+    if previous:
+        # While it waits to be started again, the one that has ended last is the previous one.
+        found = latest if waiting == "CrashLoopBackOff" else worker.observed.previous(ref.container)
+        if found is None:
+            raise bad_request(f"previous terminated {where} not found")
+        return found
+    if latest is None:
+        reason = IMAGE_WAITS.get(waiting, waiting or "ContainerCreating")
+        raise bad_request(f"{where} is waiting to start: {reason}")
+    return latest
+
+
+async def _first(inputs: AsyncIterator[Any], context: Context) -> Any:
+    """The `start` that opens a stream."""
+    first = await anext(aiter(inputs), None)
+    if first is None or first.WhichOneof("kind") != "start":
+        await refuse(context, bad_request("the first input of a stream must be `start`"))
+        raise asyncio.CancelledError  # not reached: refusing ends the call
+    return first.start
+
+
+def _failed(error: Exception) -> pb.StreamOutput:
+    return pb.StreamOutput(exit=pb.StreamExit(code=1, message=str(error)))
+
+
+async def _pump(
+    streams: Streams, start: pb.StreamStart, inputs: AsyncIterator[pb.StreamInput]
+) -> AsyncIterator[pb.StreamOutput]:
+    """Pass input and output on until the command has ended, then its exit code."""
+    feeder = asyncio.create_task(_feed(streams, inputs))
+    try:
+        async for stream, data in streams.output():
+            if stream == "stdout" and start.stdout:
+                yield pb.StreamOutput(stdout=data)
+            elif stream == "stderr" and start.stderr:
+                yield pb.StreamOutput(stderr=data)
+        yield pb.StreamOutput(exit=pb.StreamExit(code=await streams.wait()))
+    except RuntimeFailure as error:
+        yield _failed(error)
+    finally:
+        feeder.cancel()
+        await streams.aclose()
+
+
+async def _feed(streams: Streams, inputs: AsyncIterator[pb.StreamInput]) -> None:
+    async for message in inputs:
+        match message.WhichOneof("kind"):
+            case "stdin":
+                await streams.write(message.stdin)
+            case "stdin_closed":
+                streams.close_stdin()
+            case "resize":
+                streams.resize(message.resize.width, message.resize.height)
+
+
+async def _send(inputs: AsyncIterator[pb.PortForwardInput], writer: asyncio.StreamWriter) -> None:
+    async for message in inputs:
+        if message.WhichOneof("kind") == "data":
+            writer.write(message.data)
+            await writer.drain()
+        elif writer.can_write_eof():
+            writer.write_eof()
