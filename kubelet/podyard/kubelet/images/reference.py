@@ -1,0 +1,82 @@
+"""Image references (github.com/distribution/reference): parse and normalise. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from podyard.kubelet.images import InvalidImageName
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_DOMAIN = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
+)
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_DOMAIN_RE = re.compile(_DOMAIN)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_MAX_NAME = 255
+
+DEFAULT_DOMAIN = "docker.io"
+DEFAULT_TAG = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A normalised reference: domain and path in full; a tag, a digest, or both."""
+
+    repository: str  # "docker.io/library/nginx"
+    tag: str  # "" only with a digest
+    digest: str  # "sha256:…" or ""
+
+    def __str__(self) -> str:
+        return (
+            self.repository
+            + (f":{self.tag}" if self.tag else "")
+            + (f"@{self.digest}" if self.digest else "")
+        )
+
+    @property
+    def familiar(self) -> str:
+        """As people write it: "nginx:latest"."""
+        return familiar(str(self))
+
+
+def parse(text: str) -> Reference:
+    """Normalise "nginx" to docker.io/library/nginx:latest, and so on. Raises InvalidImageName."""
+    rest, _, digest = text.partition("@")
+    if "@" in text and not _DIGEST.fullmatch(digest):
+        raise _invalid(text, "invalid reference format")
+    tag = ""
+    colon = rest.rfind(":")
+    if colon > rest.rfind("/"):
+        rest, tag = rest[:colon], rest[colon + 1 :]
+        if not _TAG.fullmatch(tag):
+            raise _invalid(text, "invalid reference format")
+    repository = normalise_name(rest, text)
+    return Reference(repository, tag or ("" if digest else DEFAULT_TAG), digest)
+
+
+def normalise_name(name: str, text: str) -> str:
+    """The repository with its domain: "nginx" is docker.io/library/nginx. `text` is for the error."""
+    domain, slash, path = name.partition("/")
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost" or domain.lower() != domain):
+        domain, path = DEFAULT_DOMAIN, name
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = f"library/{path}"
+    if path.lower() != path:
+        raise _invalid(text, f"invalid reference format: repository name ({path}) must be lowercase")
+    if not _DOMAIN_RE.fullmatch(domain) or not _PATH.fullmatch(path) or len(domain) + len(path) >= _MAX_NAME:
+        raise _invalid(text, "invalid reference format")
+    return f"{domain}/{path}"
+
+
+def familiar(reference: str) -> str:
+    """Without the parts that go without saying."""
+    return reference.removeprefix(f"{DEFAULT_DOMAIN}/library/").removeprefix(f"{DEFAULT_DOMAIN}/")
+
+
+def _invalid(text: str, why: str) -> InvalidImageName:
+    return InvalidImageName(f'couldn\'t parse image name "{text}": {why}')

@@ -1,0 +1,1 @@
+"""Programs of the built-in images. They run in pods, by themselves, and import nothing of the kubelet."""
