@@ -1,0 +1,73 @@
+"""The cluster's certificates."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from podyard.cli.cluster import pki
+from podyard.cli.cluster.config import ClusterConfig
+from podyard.process.main import UserError
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> ClusterConfig:
+    return ClusterConfig("podyard", str(tmp_path), 0, 6443, 2)
+
+
+def certificate(cluster: ClusterConfig, name: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((cluster.path / "pki" / f"{name}.crt").read_bytes())
+
+
+def subject(cert: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str | bytes]:
+    return [attribute.value for attribute in cert.subject.get_attributes_for_oid(oid)]
+
+
+def test_each_has_its_identity(cluster: ClusterConfig) -> None:
+    pki.ensure(cluster)
+    kubelet = certificate(cluster, "kubelet-node2")
+    assert subject(kubelet, NameOID.COMMON_NAME) == ["system:node:node2"]
+    assert subject(kubelet, NameOID.ORGANIZATION_NAME) == ["system:nodes"]
+    assert subject(certificate(cluster, "admin"), NameOID.ORGANIZATION_NAME) == ["system:masters"]
+    names = (
+        certificate(cluster, "apiserver")
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value
+    )
+    assert "kubernetes.default.svc.cluster.local" in names.get_values_for_type(x509.DNSName)
+    assert "127.96.0.1" in [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+    ca = certificate(cluster, "ca")
+    for identity in pki.identities(cluster):
+        certificate(cluster, identity.file).verify_directly_issued_by(ca)
+        assert (cluster.path / "pki" / f"{identity.file}.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_good_is_kept(cluster: ClusterConfig) -> None:
+    pki.ensure(cluster)
+    before = {file.name: file.read_bytes() for file in (cluster.path / "pki").iterdir()}
+    pki.ensure(cluster.with_nodes(3))
+    after = {file.name: file.read_bytes() for file in (cluster.path / "pki").iterdir()}
+    assert {name: after[name] for name in before} == before
+    assert "kubelet-node3.crt" in after
+
+
+def test_what_ends_soon_is_renewed(cluster: ClusterConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    pki.ensure(cluster)
+    before = certificate(cluster, "admin")
+    monkeypatch.setattr(pki, "RENEW_BEFORE", datetime.timedelta(days=366))
+    pki.ensure(cluster)
+    assert certificate(cluster, "admin").serial_number != before.serial_number
+    certificate(cluster, "admin").verify_directly_issued_by(certificate(cluster, "ca"))
+
+
+@pytest.mark.parametrize("lost", ["ca.key", "ca.crt"])
+def test_a_broken_ca_is_refused_and_kept(cluster: ClusterConfig, lost: str) -> None:
+    pki.ensure(cluster)
+    (cluster.path / "pki" / lost).write_text("garbage")
+    with pytest.raises(UserError, match="cannot be read"):
+        pki.ensure(cluster)
+    assert (cluster.path / "pki" / lost).read_text() == "garbage"
