@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import grpc.aio
+import orjson
 
-from podyard.api.errors import StatusError, bad_request, service_unavailable, status_error
+from podyard.api.errors import StatusError, service_unavailable, status_error
 from podyard.api.resources import NODES
 from podyard.apiserver.connect.target import kubelet_address
 from podyard.apiserver.registry import Registry
@@ -18,6 +19,9 @@ from podyard.proto.streaming_pb2_grpc import StreamingStub
 
 if TYPE_CHECKING:
     from podyard.proto.streaming_pb2_grpc import StreamingAsyncStub
+
+STATUS_METADATA = "podyard-status-bin"
+"""The trailing metadata in which a refusal travels as a Status."""
 
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 10_000),
@@ -48,11 +52,10 @@ class Kubelets:
 
 def refused(error: grpc.aio.AioRpcError, node: str) -> StatusError:
     """What a kubelet's refusal is to the user."""
+    for key, value in error.trailing_metadata() or ():
+        if key == STATUS_METADATA and isinstance(value, bytes):
+            return StatusError(orjson.loads(value))
     code, details = error.code(), error.details() or ""
-    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
-        return bad_request(details)
-    if code == grpc.StatusCode.NOT_FOUND:
-        return status_error(404, "NotFound", details)
     if code == grpc.StatusCode.UNAVAILABLE:
         return status_error(502, "InternalError", f"error dialing backend: kubelet of node {node}: {details}")
     return status_error(500, "InternalError", f"kubelet of node {node}: {details}")

@@ -14,7 +14,7 @@ from podyard.api.resources import Resource
 from podyard.api.times import from_rfc3339
 from podyard.apiserver.bodies import boolean, integer
 from podyard.apiserver.connect.kubelets import Kubelets, refused
-from podyard.apiserver.connect.target import check_log, choose_container, container_ref
+from podyard.apiserver.connect.target import choose_container, container_ref
 from podyard.proto.streaming_pb2 import LogsChunk, LogsRequest
 
 Query = Mapping[str, str]
@@ -29,7 +29,6 @@ async def serve_log(request: web.Request, pod: Mapping[str, Any], kubelets: Kube
     container = choose_container(pod, query.get("container", ""))
     if not pod["spec"].get("nodeName"):
         return web.Response(text="")  # nothing has run, as kube-apiserver answers too
-    check_log(pod, container, options.previous)
     options.container.CopyFrom(container_ref(pod, container))
     node = pod["spec"]["nodeName"]
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})

@@ -39,13 +39,13 @@ async def serve_stream(
     request: web.Request, pod: Mapping[str, Any], verb: Verb, kubelets: Kubelets
 ) -> web.StreamResponse:
     """Run a command in a container, or attach to it, for as long as both sides want."""
-    check_upgrade(request)
     options = stream_options(request.query)
     command = request.query.getall("command", [])
     if verb == "exec" and not command:
         raise bad_request("you must specify at least one command for the pod exec subresource")
     container = choose_container(pod, request.query.get("container", ""))
     check_running(pod, "exec into" if verb == "exec" else "attach to")
+    check_upgrade(request)  # last: kubectl falls back to SPDY and shows what that is answered
     start = StreamStart(
         container=container_ref(pod, container),
         command=command,
@@ -79,7 +79,7 @@ def check_upgrade(request: web.Request) -> None:
     if upgrade.startswith("spdy/"):
         raise bad_request(
             "SPDY streams are not supported by this server yet: "
-            "use kubectl 1.31 or later, which uses WebSockets"
+            "use kubectl 1.30 or later, which uses WebSockets"
         )
     if upgrade != "websocket":
         raise bad_request("Upgrade request required")
@@ -149,9 +149,8 @@ async def _send_output(call: Call, socket: web.WebSocketResponse) -> dict[str, A
         elif kind == "exit":
             return exit_status(output.exit)
     if await call.code() is not grpc.StatusCode.OK:
-        raise _error_of(await call.code(), await call.details())
+        trailing = await call.trailing_metadata()
+        raise grpc.aio.AioRpcError(
+            await call.code(), grpc.aio.Metadata(), trailing, details=await call.details()
+        )
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-
-
-def _error_of(code: grpc.StatusCode, details: str) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)

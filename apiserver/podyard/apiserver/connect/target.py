@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podyard.api.errors import StatusError, bad_request, internal_error
+from podyard.api.errors import bad_request, internal_error
 from podyard.proto.streaming_pb2 import ContainerRef
 
 Object = Mapping[str, Any]
@@ -46,41 +46,6 @@ def check_running(pod: Object, verb: str) -> None:
         raise bad_request(f"cannot {verb} a container in a completed pod; current phase is {phase}")
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {name} does not have a host assigned")
-
-
-def check_log(pod: Object, container: str, previous: bool) -> None:
-    """Refuse (400) a log that does not exist yet (the kubelet's validateContainerLogStatus)."""
-    where = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
-    status = _container_status(pod, container)
-    if status is None:
-        raise bad_request(f"{where} is waiting to start: ContainerCreating")
-    last_terminated = (status.get("lastState") or {}).get("terminated")
-    state = status.get("state") or {}
-    if previous:
-        if not last_terminated:
-            raise bad_request(f"previous terminated {where} not found")
-        return
-    if state.get("running") or state.get("terminated") or last_terminated:
-        return
-    raise _waiting(where, (state.get("waiting") or {}).get("reason"))
-
-
-def _waiting(where: str, reason: str | None) -> StatusError:
-    texts = {
-        None: f"{where} is waiting to start - no logs yet",
-        "ErrImagePull": f"{where} is waiting to start: image can't be pulled",
-        "ImagePullBackOff": f"{where} is waiting to start: trying and failing to pull image",
-    }
-    return bad_request(texts.get(reason) or f"{where} is waiting to start: {reason}")
-
-
-def _container_status(pod: Object, container: str) -> Object | None:
-    status = pod.get("status") or {}
-    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for found in status.get(field) or []:
-            if found.get("name") == container:
-                return dict(found)
-    return None
 
 
 def kubelet_address(node: Object) -> str:

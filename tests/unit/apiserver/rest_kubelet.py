@@ -1,0 +1,127 @@
+"""A kubelet's streaming service that runs commands as subprocesses, for the tests of exec and log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import orjson
+
+from podyard.api.errors import bad_request
+from podyard.process.tls import TlsFiles
+from podyard.proto import streaming_pb2 as pb
+from podyard.proto.streaming_pb2_grpc import StreamingServicer, add_StreamingServicer_to_server
+
+Context = Any
+
+
+class FakeKubelet(StreamingServicer):
+    """Answers for every container. `logs` is what a log request gives; `sizes` the terminal sizes seen."""
+
+    def __init__(self) -> None:
+        self.logs: list[bytes] = []
+        self.log_request = pb.LogsRequest()
+        self.start = pb.StreamStart()
+        self.sizes: list[tuple[int, int]] = []
+        self.stdin = b""
+        self.peers: list[str] = []
+        self.cancelled = asyncio.Event()
+        self.refusal = ""
+
+    async def Exec(
+        self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
+    ) -> AsyncIterator[pb.StreamOutput]:
+        """Run the command, with pipes."""
+        self.start = (await anext(request_iterator)).start
+        self.peers.append(context.auth_context()["x509_common_name"][0].decode())
+        process = await asyncio.create_subprocess_exec(
+            *self.start.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        outputs: asyncio.Queue[pb.StreamOutput | None] = asyncio.Queue()
+        tasks = [
+            asyncio.create_task(self._feed(request_iterator, process)),
+            asyncio.create_task(self._drain(process.stdout, "stdout", outputs)),
+            asyncio.create_task(self._drain(process.stderr, "stderr", outputs)),
+        ]
+        try:
+            for _ in range(2):
+                while (output := await outputs.get()) is not None:
+                    yield output
+            yield pb.StreamOutput(exit=pb.StreamExit(code=await process.wait()))
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        finally:
+            if process.returncode is None:
+                process.kill()
+            for task in tasks:
+                task.cancel()
+
+    async def _feed(self, inputs: AsyncIterator[pb.StreamInput], process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        if not self.start.stdin:
+            process.stdin.close()
+        async for item in inputs:
+            kind = item.WhichOneof("kind")
+            if kind == "stdin":
+                self.stdin += item.stdin
+                process.stdin.write(item.stdin)
+                await process.stdin.drain()
+            elif kind == "stdin_closed":
+                process.stdin.close()
+            elif kind == "resize":
+                self.sizes.append((item.resize.width, item.resize.height))
+
+    async def _drain(
+        self,
+        reader: asyncio.StreamReader | None,
+        kind: str,
+        outputs: asyncio.Queue[pb.StreamOutput | None],
+    ) -> None:
+        assert reader is not None
+        while data := await reader.read(65536):
+            wanted = getattr(self.start, kind)
+            if wanted:
+                outputs.put_nowait(
+                    pb.StreamOutput(stdout=data) if kind == "stdout" else pb.StreamOutput(stderr=data)
+                )
+        outputs.put_nowait(None)
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
+    ) -> AsyncIterator[pb.StreamOutput]:
+        """Say hello, and end."""
+        self.start = (await anext(request_iterator)).start
+        yield pb.StreamOutput(stdout=b"attached\n")
+        yield pb.StreamOutput(exit=pb.StreamExit(code=0))
+
+    async def Logs(self, request: pb.LogsRequest, context: Context) -> AsyncIterator[pb.LogsChunk]:
+        """Give `logs`; with `follow` wait after them until the client goes."""
+        self.log_request = request
+        if self.refusal:
+            status = orjson.dumps(bad_request(self.refusal).status)
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, self.refusal, (("podyard-status-bin", status),)
+            )
+        for chunk in self.logs:
+            yield pb.LogsChunk(data=chunk)
+        if request.follow:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled.set()
+
+
+async def serve_kubelet(kubelet: FakeKubelet, tls: TlsFiles, address: str) -> tuple[grpc.aio.Server, int]:
+    """Serve on a free port of `address`."""
+    server = grpc.aio.server()
+    add_StreamingServicer_to_server(kubelet, server)
+    port = server.add_secure_port(f"{address}:0", tls.server_credentials())
+    await server.start()
+    return server, port
