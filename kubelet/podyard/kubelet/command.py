@@ -116,7 +116,7 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
         network,
         recorder,
         clock,
-        lambda: kubelet.wake_all(),
+        lambda: kubelet.network_configured(),
     )
     puller = ImagePuller(images, clock)
     context = PodContext(

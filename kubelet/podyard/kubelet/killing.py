@@ -41,8 +41,9 @@ async def kill_container(
     hook = (container.get("lifecycle") or {}).get("preStop")
     if hook and grace > 0 and not again and status.state == ContainerState.RUNNING:
         try:
+            ip = await _ip(context, status)
             async with asyncio.timeout(grace):
-                await run_hook(context.runtime, context.clock, container, status.id, _ip(context, pod), hook)
+                await run_hook(context.runtime, context.clock, container, status.id, ip, hook)
         except (HookError, TimeoutError) as error:
             logger.info("preStop hook of %s in %s: %s", status.name, pod["metadata"]["name"], error)
             events.warning("FailedPreStopHook", "PreStopHook failed", status.name)
@@ -74,7 +75,6 @@ async def kill_all(
                 await kill_container(context, pod, status, left, events, again=again)
 
 
-def _ip(context: PodContext, pod: Object) -> str:
-    if pod["spec"].get("hostNetwork"):
-        return context.node_ip
-    return context.network.address(pod["metadata"]["uid"]) or context.node_ip
+async def _ip(context: PodContext, status: ContainerStatus) -> str:
+    sandboxes = await context.runtime.list_pod_sandboxes()
+    return next((s.config.ip for s in sandboxes if s.id == status.sandbox_id), context.node_ip)

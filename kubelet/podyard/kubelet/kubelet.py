@@ -50,7 +50,6 @@ class Kubelet:
 
     async def run(self) -> None:
         """Work until cancelled; pods go on running then."""
-        await self._adopt_addresses()
         self._pods.add_handler(self._pod_changed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -64,7 +63,8 @@ class Kubelet:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _adopt_addresses(self) -> None:
+    async def network_configured(self) -> None:
+        """The node has addresses to give: those of the pods that run already are theirs."""
         sandboxes = await self._context.runtime.list_pod_sandboxes()
         await self._context.network.adopt(
             {
@@ -73,6 +73,7 @@ class Kubelet:
                 if sandbox.state == SandboxState.READY and sandbox.config.ip != self._context.node_ip
             }
         )
+        self.wake_all()
 
     async def _follow_containers(self) -> None:
         async for event in self._context.runtime.events():

@@ -36,8 +36,8 @@ logger = logging.getLogger("kubelet.node")
 class NodeAgent:
     """Speaks for one node.
 
-    `node` is the object to register and `status` its status without conditions. `network_changed` is
-    called when pods can be given addresses from now on.
+    `node` is the object to register and `status` its status without conditions. `network_configured`
+    is called when pods can be given addresses from now on.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class NodeAgent:
         network: NetworkProvider,
         recorder: Recorder,
         clock: Clock,
-        network_changed: Callable[[], None],
+        network_configured: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._node = node
@@ -56,7 +56,7 @@ class NodeAgent:
         self._network = network
         self._recorder = recorder
         self._clock = clock
-        self._network_changed = network_changed
+        self._network_configured = network_configured
         self._name: str = node["metadata"]["name"]
         self._problem = network_not_ready(node)
         self._changed = asyncio.Event()
@@ -132,12 +132,11 @@ class NodeAgent:
             return
         try:
             await self._network.configure(self._node["spec"]["podCIDR"])
+            await self._network_configured()
         except NetworkError as error:
             problem = f"container runtime network not ready: {error}"
             logger.error("network of node %s: %s", self._name, error)
         self._problem = problem
-        if not problem:
-            self._network_changed()
 
     async def _send_status(self) -> None:
         now = to_rfc3339(self._clock.now())
