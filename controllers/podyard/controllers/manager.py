@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
 
 from podyard.client.client import Client
 from podyard.client.factory import InformerFactory
@@ -13,12 +14,26 @@ from podyard.controllers.deployment.controller import DeploymentController
 from podyard.controllers.endpoints.endpoints_controller import EndpointsController
 from podyard.controllers.endpoints.mirroring_controller import EndpointSliceMirroringController
 from podyard.controllers.endpoints.slice_controller import EndpointSliceController
+from podyard.controllers.gc.collector import GarbageCollector
+from podyard.controllers.namespaces import NamespaceController
+from podyard.controllers.nodes.eviction import TaintEvictionController
+from podyard.controllers.nodes.ipam import NodeIpamController
+from podyard.controllers.nodes.lifecycle import NodeLifecycleController
+from podyard.controllers.nodes.podgc import PodGarbageCollector
 from podyard.controllers.replicaset.controller import (
     REPLICA_SET,
     REPLICATION_CONTROLLER,
     ReplicaSetController,
 )
+from podyard.controllers.serviceaccounts import namespace_defaults
 from podyard.process.clock import Clock
+
+
+class Controller(Protocol):
+    """What all controllers have in common."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +54,22 @@ async def run_controllers(
     Garbage collection, which watches everything, begins after `ready`, so that it does not
     hold up the others' start.
     """
-    controllers = [
+    controllers: list[Controller] = [
         DeploymentController(client, informers, clock),
         ReplicaSetController(client, informers, clock, REPLICA_SET),
         ReplicaSetController(client, informers, clock, REPLICATION_CONTROLLER),
         EndpointSliceController(client, informers),
         EndpointsController(client, informers),
         EndpointSliceMirroringController(client, informers),
+        *namespace_defaults(client, informers, settings.ca_certificate),
+        NamespaceController(client, informers, clock),
+        NodeIpamController(client, informers, settings.cluster_cidr, settings.node_mask_size),
+        NodeLifecycleController(client, informers, clock, settings.node_grace_seconds),
+        TaintEvictionController(client, informers, clock),
+        PodGarbageCollector(client, informers, clock),
     ]
     async with asyncio.TaskGroup() as group:
         for controller in controllers:
             group.create_task(controller.run())
         await ready
+        group.create_task(GarbageCollector(client, informers).run())
