@@ -64,7 +64,8 @@ class Graph:
         for owner in old - new:
             self._drop(owner, item.uid)
         look = [owner for owner in sorted(old | new) if self._deletes_dependents(owner)]
-        if item.is_waiting_for(FOREGROUND) or item.is_waiting_for(ORPHAN) or any(o not in self._items or self._deletes_dependents(o) for o in new):
+        own_deletion = item.is_waiting_for(FOREGROUND) or item.is_waiting_for(ORPHAN)
+        if own_deletion or any(o not in self._items or self._deletes_dependents(o) for o in new):
             look.append(item.uid)
         return look
 

@@ -46,7 +46,9 @@ def plan(item: Item, graph: Graph, absent: Collection[str]) -> Action:
     """Decide; `absent` holds the uids of owners that the apiserver says are not there."""
     if is_terminating(item.obj):
         return _finish_deletion(item, graph)
-    dangling, waiting, solid = [], [], []
+    dangling: list[str] = []
+    waiting: list[str] = []
+    solid: list[str] = []
     for reference in item.owners:
         owner = _owner(item, reference, graph)
         if owner is None:
