@@ -1,0 +1,62 @@
+"""Which endpoint the next connection of a frontend goes to."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Collection
+from hashlib import blake2b
+
+from podyard.process.clock import Clock
+from podyard.proxy.table import Endpoint, Rule
+
+REMEMBERED_CLIENTS = 65536
+"""How many clients of one frontend keep their endpoint; beyond that the one away longest loses it."""
+
+
+class Balancer:
+    """Round robin over the endpoints of a rule, with session affinity where the rule asks for it.
+
+    A client without a remembered endpoint gets the one that its address hashes to (rendezvous
+    hashing), so that two proxies which share an address, or one that was restarted, mostly agree.
+    """
+
+    def __init__(self, rule: Rule, clock: Clock) -> None:
+        self._clock = clock
+        self._next = random.randrange(len(rule.endpoints))
+        self._clients: OrderedDict[str, tuple[Endpoint, float]] = OrderedDict()
+        self._endpoints = rule.endpoints
+        self._affinity = float(rule.affinity_seconds)
+
+    def update(self, rule: Rule) -> None:
+        """Follow a changed rule. Clients keep their endpoints as far as these are still there."""
+        self._endpoints = rule.endpoints
+        self._affinity = float(rule.affinity_seconds)
+        if not self._affinity:
+            self._clients.clear()
+
+    def pick(self, client: str, tried: Collection[Endpoint] = ()) -> Endpoint | None:
+        """The endpoint for a connection from address `client`, None when all have been `tried`."""
+        endpoints = self._endpoints
+        if tried:
+            endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried)
+            if not endpoints:
+                return None
+        if self._affinity:
+            return self._stick(client, endpoints)
+        self._next += 1
+        return endpoints[self._next % len(endpoints)]
+
+    def _stick(self, client: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
+        now = self._clock.now()
+        endpoint, used = self._clients.pop(client, (None, 0.0))
+        if endpoint is None or now - used >= self._affinity or endpoint not in endpoints:
+            endpoint = max(endpoints, key=lambda one: _weight(client, one))
+        self._clients[client] = (endpoint, now)
+        if len(self._clients) > REMEMBERED_CLIENTS:
+            self._clients.popitem(last=False)
+        return endpoint
+
+
+def _weight(client: str, endpoint: Endpoint) -> bytes:
+    return blake2b(f"{client} {endpoint[0]} {endpoint[1]}".encode(), digest_size=8).digest()

@@ -1,0 +1,72 @@
+"""`podyard proxy`: the Service proxy of one node."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+
+from podyard.client.client import Client, add_server_argument
+from podyard.client.events import EventRecorder
+from podyard.process.clock import RealClock
+from podyard.process.main import UserError
+from podyard.process.metrics import add_metrics_arguments, serve_metrics
+from podyard.process.notify import notify
+from podyard.process.tls import add_tls_arguments, tls_files
+from podyard.proxy.counters import ProxyMetrics
+from podyard.proxy.descriptors import Descriptors, raise_limit
+from podyard.proxy.listeners import Runtime
+from podyard.proxy.pipes import PipePool
+from podyard.proxy.poller import Poller
+from podyard.proxy.proxy import Proxy
+from podyard.proxy.table import Node
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the proxy's flags."""
+    parser.add_argument("--node-name", required=True, metavar="NAME", help="the node that this proxy is of")
+    parser.add_argument(
+        "--node-ip",
+        required=True,
+        action="append",
+        metavar="IP",
+        help="the node's address, on which node ports listen; once for each IP family",
+    )
+    add_server_argument(parser)
+    add_tls_arguments(parser)
+    add_metrics_arguments(parser)
+
+
+async def main(args: argparse.Namespace) -> None:
+    """Run the proxy until cancelled."""
+    node = Node(args.node_name, tuple(_address(text) for text in args.node_ip))
+    clock = RealClock()
+    descriptors = Descriptors(raise_limit(), clock)
+    metrics = ProxyMetrics()
+    metrics.publish()
+    server = await serve_metrics(args.metrics_address)
+    runtime = Runtime(Poller(), PipePool(descriptors), descriptors, metrics, clock)
+    client = Client(args.server, tls_files(args))
+    recorder = EventRecorder(client, "kube-proxy", node.name)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(recorder.run())
+            group.create_task(Proxy(client, node, runtime, recorder).run(_ready))
+    finally:
+        runtime.poller.shut()
+        runtime.pipes.close()
+        metrics.withdraw()
+        if server is not None:
+            server.close()
+        await client.close()
+
+
+def _ready() -> None:
+    notify(READY=1, STATUS="forwarding")
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise UserError(f"--node-ip {text} is not an IP address") from None

@@ -1,0 +1,117 @@
+"""The proxy of a node: follows Services and EndpointSlices, and keeps the sockets in line with them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from podyard.api.resources import ENDPOINTSLICES, SERVICES
+from podyard.client.client import Client, Object
+from podyard.client.events import EventRecorder
+from podyard.client.informer import Informer, all_synced, key_of, run_informers
+from podyard.proxy.counters import SYNC_SECONDS
+from podyard.proxy.frontends import Frontends
+from podyard.proxy.listeners import Runtime
+from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+# As kube-proxy: nothing that is headless, nothing that another proxy serves.
+SELECTOR = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
+
+logger = logging.getLogger("proxy")
+
+
+def service_of(piece: Object) -> ServiceKey | None:
+    """The Service that an EndpointSlice belongs to."""
+    metadata = piece["metadata"]
+    name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL)
+    return (metadata["namespace"], name) if name else None
+
+
+def _slice_index(piece: Object) -> list[str]:
+    key = service_of(piece)
+    return ["/".join(key)] if key else []
+
+
+class Proxy:
+    """Keeps forwarding with what it knows while the apiserver is away."""
+
+    def __init__(self, client: Client, node: Node, runtime: Runtime, recorder: EventRecorder) -> None:
+        self._node = node
+        self._runtime = runtime
+        self._recorder = recorder
+        self._services = Informer(client, SERVICES, label_selector=SELECTOR)
+        self._slices = Informer(client, ENDPOINTSLICES, label_selector=SELECTOR)
+        self._slices.add_index("service", _slice_index)
+        self._services.add_handler(self._service_changed)
+        self._slices.add_handler(self._slice_changed)
+        self._table = Table()
+        self._frontends = Frontends(runtime, self._cannot_listen)
+        self._dirty: dict[ServiceKey, None] = {}
+        self._ready = False
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled; `on_ready` is called when all Services at hand are served."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run_informers(self._services, self._slices))
+                await all_synced(self._services, self._slices)
+                self._ready = True
+                self._sync()
+                on_ready()
+        finally:
+            self._ready = False
+            self._frontends.close()
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            self._mark(key_of(obj))
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for piece in (old, new):
+            key = service_of(piece) if piece is not None else None
+            if key is not None:
+                self._mark(key)
+
+    def _mark(self, key: ServiceKey) -> None:
+        """Sync `key` in this turn of the event loop; changes that come together are one sync."""
+        self._dirty[key] = None
+        if self._ready and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._sync)
+
+    def _sync(self) -> None:
+        self._scheduled = False
+        if not self._ready:
+            return
+        started = time.perf_counter()
+        dirty, self._dirty = self._dirty, {}
+        for key in dirty:
+            try:
+                self._sync_service(key)
+            except Exception:
+                logger.exception("%s/%s: not synced", *key)
+        SYNC_SECONDS.observe(time.perf_counter() - started)
+
+    def _sync_service(self, key: ServiceKey) -> None:
+        service = self._services.get(*key)
+        rules = {}
+        if service is not None:
+            rules = rules_of(service, self._slices.by_index("service", "/".join(key)), self._node)
+        changes = self._table.update(key, rules)
+        self._frontends.apply(changes)
+        for frontend, holder in changes.contested:
+            logger.warning("%s/%s: %s is held by Service %s/%s", *key, frontend, *holder)
+        if service is None:
+            self._runtime.metrics.forget(key)
+
+    def _cannot_listen(self, frontend: Frontend, rule: Rule, reason: str) -> None:
+        service = self._services.get(*rule.service)
+        if service is not None:
+            message = f"proxy of node {self._node.name} cannot listen on {frontend}: {reason}"
+            self._recorder.event(service, "Warning", "FailedToListen", message)
