@@ -73,10 +73,11 @@ def node(obj: Object) -> None:
 def replication_controller(obj: Object) -> None:
     """A ReplicationController: one replica; selector and labels from the template's labels."""
     spec = child(obj, "spec")
-    pod_template(spec)
     set_default(spec, "replicas", 1)
-    labels = spec["template"]["metadata"].get("labels")
-    if labels:
+    if spec.get("template") is None:
+        return
+    pod_template(spec)
+    if labels := spec["template"]["metadata"].get("labels"):
         set_zero_default(spec, "selector", dict(labels))
         set_zero_default(child(obj, "metadata"), "labels", dict(labels))
 

@@ -1,0 +1,446 @@
+"""Pods: containers, volumes, environment, probes, placing, and what may change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Refused = Callable[[str, dict[str, Any]], list[str]]
+RefusedUpdate = Callable[[str, dict[str, Any], dict[str, Any]], list[str]]
+
+LABEL = "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?'"
+NOT_A_LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+    f"and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', {LABEL})"
+)
+RANGE = "must be between 1 and 65535, inclusive"
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "web", "image": "nginx", **fields}]}
+
+
+def with_volumes(volumes: list[dict[str, Any]], mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"volumes": volumes, **container(volumeMounts=mounts)}
+
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    container(image="/usr/bin/python3"),
+    container(
+        env=[
+            {"name": "A", "value": "1"},
+            {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        ]
+    ),
+    container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}}]),
+    container(
+        env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}}]
+    ),
+    container(
+        resources={
+            "requests": {"cpu": "250m", "example.com/gpu": 1},
+            "limits": {"cpu": 1, "example.com/gpu": "1"},
+        }
+    ),
+    container(
+        livenessProbe={"tcpSocket": {"port": "http"}},
+        readinessProbe={"grpc": {"port": 80}, "successThreshold": 2},
+    ),
+    with_volumes([{"name": "data", "emptyDir": {}}], [{"name": "data", "mountPath": "/data"}]),
+    with_volumes([{"name": "data"}], [{"name": "data", "mountPath": "/data"}]),
+    {"hostNetwork": True, **container(ports=[{"containerPort": 80}])},
+    {
+        "initContainers": [
+            {
+                "name": "sidecar",
+                "image": "busybox",
+                "restartPolicy": "Always",
+                "livenessProbe": {"exec": {"command": ["true"]}},
+            }
+        ]
+    },
+    {"tolerations": [{"operator": "Exists"}, {"key": "a", "effect": "NoExecute", "tolerationSeconds": 3}]},
+    {"hostAliases": [{"ip": "127.0.0.1", "hostnames": ["foo.local"]}], "hostname": "web", "subdomain": "sub"},
+]
+
+
+@pytest.mark.parametrize("spec", GOOD)
+def test_good(spec: dict[str, Any], refused: Refused) -> None:
+    assert refused("Pod", {"spec": spec}) == []
+
+
+CASES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"containers": None}, ["spec.containers: Required value"]),
+    ({"containers": [{"name": "web"}]}, ["spec.containers[0].image: Required value"]),
+    ({"containers": [{"image": "nginx"}]}, ["spec.containers[0].name: Required value"]),
+    (
+        {"containers": [{"name": "A_b", "image": "n"}]},
+        [f'spec.containers[0].name: Invalid value: "A_b": {NOT_A_LABEL}'],
+    ),
+    ({"containers": [{"name": "a", "image": "n"}] * 2}, ['spec.containers[1].name: Duplicate value: "a"']),
+    (
+        container(image=" nginx"),
+        ['spec.containers[0].image: Invalid value: " nginx": must not have leading or trailing whitespace'],
+    ),
+    (
+        {"restartPolicy": "Foo"},
+        ['spec.restartPolicy: Unsupported value: "Foo": supported values: "Always", "Never", "OnFailure"'],
+    ),
+    (
+        container(imagePullPolicy="Sometimes"),
+        [
+            'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"'
+        ],
+    ),
+    (
+        {"dnsPolicy": "Foo"},
+        [
+            'spec.dnsPolicy: Unsupported value: "Foo": supported values: "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"'
+        ],
+    ),
+    (
+        {"dnsPolicy": "None"},
+        ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
+    ),
+    (
+        {"dnsConfig": {"nameservers": ["x"]}},
+        [
+            'spec.dnsConfig.nameservers[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'
+        ],
+    ),
+    # Ports.
+    (
+        container(ports=[{"containerPort": 70000}]),
+        [f"spec.containers[0].ports[0].containerPort: Invalid value: 70000: {RANGE}"],
+    ),
+    (container(ports=[{"name": "http"}]), ["spec.containers[0].ports[0].containerPort: Required value"]),
+    (
+        container(ports=[{"containerPort": 80, "protocol": "HTTP"}]),
+        [
+            'spec.containers[0].ports[0].protocol: Unsupported value: "HTTP": supported values: "SCTP", "TCP", "UDP"'
+        ],
+    ),
+    (
+        container(ports=[{"containerPort": 80, "name": "a"}, {"containerPort": 81, "name": "a"}]),
+        ['spec.containers[0].ports[1].name: Duplicate value: "a"'],
+    ),
+    (
+        container(ports=[{"containerPort": 80, "name": "80"}]),
+        ['spec.containers[0].ports[0].name: Invalid value: "80": must contain at least one letter (a-z)'],
+    ),
+    (
+        container(ports=[{"containerPort": 80, "hostPort": 1}, {"containerPort": 81, "hostPort": 1}]),
+        ['spec.containers[0].ports[1].hostPort: Duplicate value: "TCP//1"'],
+    ),
+    (
+        {"hostNetwork": True, **container(ports=[{"containerPort": 80, "hostPort": 81}])},
+        [
+            "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"
+        ],
+    ),
+    # Environment.
+    (container(env=[{"value": "1"}]), ["spec.containers[0].env[0].name: Required value"]),
+    (
+        container(env=[{"name": "A=B"}]),
+        [
+            'spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name must consist '
+            "only of printable ASCII characters other than '='"
+        ],
+    ),
+    (
+        container(env=[{"name": "A", "valueFrom": {}}]),
+        [
+            'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, '
+            "`resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        ],
+    ),
+    (
+        container(
+            env=[{"name": "A", "value": "x", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+        ),
+        [
+            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty'
+        ],
+    ),
+    (
+        container(
+            env=[
+                {
+                    "name": "A",
+                    "valueFrom": {
+                        "secretKeyRef": {"name": "s", "key": "k"},
+                        "fieldRef": {"fieldPath": "metadata.name"},
+                    },
+                }
+            ]
+        ),
+        [
+            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time'
+        ],
+    ),
+    (
+        container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c"}}}]),
+        ["spec.containers[0].env[0].valueFrom.configMapKeyRef.key: Required value"],
+    ),
+    (
+        container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.phase"}}}]),
+        [
+            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase": supported '
+            'values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", '
+            '"spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"'
+        ],
+    ),
+    (
+        container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.foo"}}}]),
+        [
+            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error converting '
+            "fieldPath: field label not supported: spec.foo"
+        ],
+    ),
+    (
+        container(
+            env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "2"}}}]
+        ),
+        [
+            'spec.containers[0].env[0].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only '
+            "divisor's values 1m and 1 are supported with the cpu resource"
+        ],
+    ),
+    (
+        container(envFrom=[{}]),
+        ['spec.containers[0].envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`'],
+    ),
+    # Resources.
+    (
+        container(resources={"requests": {"cpu": 2}, "limits": {"cpu": "1000m"}}),
+        [
+            'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'
+        ],
+    ),
+    (
+        container(resources={"limits": {"memory": "-1Mi"}}),
+        [
+            f'spec.containers[0].resources.{kind}[memory]: Invalid value: "-1Mi": must be greater than or equal to 0'
+            for kind in ("limits", "requests")
+        ],
+    ),
+    (
+        container(resources={"requests": {"foo": "1"}}),
+        [
+            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard resource type or fully qualified',
+            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard resource for containers',
+        ],
+    ),
+    (
+        container(resources={"requests": {"example.com/gpu": "1"}}),
+        [
+            "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources"
+        ],
+    ),
+    # Probes and hooks.
+    (
+        container(livenessProbe={}),
+        ["spec.containers[0].livenessProbe: Required value: must specify a handler type"],
+    ),
+    (
+        container(readinessProbe={"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}}),
+        ["spec.containers[0].readinessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"],
+    ),
+    (
+        container(livenessProbe={"tcpSocket": {"port": 80}, "successThreshold": 2}),
+        ["spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"],
+    ),
+    (
+        container(startupProbe={"httpGet": {"port": 0, "scheme": "FTP"}, "periodSeconds": -1}),
+        [
+            f"spec.containers[0].startupProbe.httpGet.port: Invalid value: 0: {RANGE}",
+            'spec.containers[0].startupProbe.httpGet.scheme: Unsupported value: "FTP": supported values: "HTTP", "HTTPS"',
+            "spec.containers[0].startupProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
+        ],
+    ),
+    (
+        container(lifecycle={"preStop": {"sleep": {"seconds": 31}}}),
+        [
+            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than "
+            "terminationGracePeriodSeconds (30)"
+        ],
+    ),
+    # Volumes.
+    (
+        with_volumes([], [{"name": "x", "mountPath": "/x"}]),
+        ['spec.containers[0].volumeMounts[0].name: Not found: "x"'],
+    ),
+    (
+        with_volumes(
+            [{"name": "x"}],
+            [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/x"}, {"name": "x"}],
+        ),
+        [
+            'spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/x": must be unique',
+            "spec.containers[0].volumeMounts[2].mountPath: Required value",
+        ],
+    ),
+    (
+        {"volumes": [{"name": "x", "emptyDir": {}, "hostPath": {"path": "/x"}}]},
+        ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"],
+    ),
+    ({"volumes": [{"name": "x"}, {"name": "x"}]}, ['spec.volumes[1].name: Duplicate value: "x"']),
+    ({"volumes": [{"emptyDir": {}}]}, ["spec.volumes[0].name: Required value"]),
+    ({"volumes": [{"name": "x", "secret": {}}]}, ["spec.volumes[0].secret.secretName: Required value"]),
+    (
+        {
+            "volumes": [
+                {
+                    "name": "x",
+                    "configMap": {"name": "c", "items": [{"key": "k", "path": "../p"}], "defaultMode": 512},
+                }
+            ]
+        },
+        [
+            "spec.volumes[0].configMap.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive",
+            "spec.volumes[0].configMap.items[0].path: Invalid value: \"../p\": must not contain '..'",
+        ],
+    ),
+    # Init containers.
+    (
+        {"initContainers": [{"name": "web", "image": "b"}]},
+        ['spec.initContainers[0].name: Duplicate value: "web"'],
+    ),
+    (
+        {"initContainers": [{"name": "i", "image": "b", "readinessProbe": {"exec": {"command": ["a"]}}}]},
+        [
+            "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"
+        ],
+    ),
+    (
+        {"ephemeralContainers": [{"name": "e", "image": "b"}]},
+        ["spec.ephemeralContainers: Forbidden: cannot be set on create"],
+    ),
+    # Placing.
+    (
+        {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+        [
+            "spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'"
+        ],
+    ),
+    (
+        {"tolerations": [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}]},
+        [
+            "spec.tolerations[0].effect: Invalid value: \"NoSchedule\": effect must be 'NoExecute' when `tolerationSeconds` is set"
+        ],
+    ),
+    (
+        {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}}},
+        [
+            "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: "
+            "Required value: must have at least one node selector term"
+        ],
+    ),
+    (
+        {
+            "affinity": {
+                "podAntiAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [
+                        {"weight": 0, "podAffinityTerm": {"topologyKey": "zone"}}
+                    ]
+                }
+            }
+        },
+        [
+            "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: "
+            "Invalid value: 0: must be in the range 1-100"
+        ],
+    ),
+    (
+        {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "Never"}]},
+        [
+            "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
+            'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": supported values: '
+            '"DoNotSchedule", "ScheduleAnyway"',
+        ],
+    ),
+    (
+        {
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+            ]
+            * 2
+        },
+        [
+            'spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, DoNotSchedule}"'
+        ],
+    ),
+    ({"hostname": "a.b"}, ['spec.hostname: Invalid value: "a.b": must not contain dots']),
+    (
+        {"activeDeadlineSeconds": 0},
+        ["spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
+    ),
+    (
+        {"nodeName": "node1", "schedulingGates": [{"name": "example.com/wait"}]},
+        ["spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"],
+    ),
+    (
+        {"securityContext": {"runAsUser": -1}},
+        ["spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, inclusive"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected"), CASES)
+def test_refused(spec: dict[str, Any], expected: list[str], refused: Refused) -> None:
+    assert refused("Pod", {"spec": spec}) == expected
+
+
+NOT_OTHER = (
+    "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"
+)
+TOLERATION = {"key": "a", "operator": "Exists"}
+UPDATES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+    ({}, container(image="nginx:1.25", imagePullPolicy="Always"), []),
+    ({}, {"activeDeadlineSeconds": 5}, []),
+    ({"terminationGracePeriodSeconds": -1}, {"terminationGracePeriodSeconds": 1}, []),
+    ({"tolerations": [TOLERATION]}, {"tolerations": [TOLERATION, {"key": "b", "operator": "Exists"}]}, []),
+    ({"schedulingGates": [{"name": "a"}]}, {"schedulingGates": [], "nodeSelector": {"zone": "a"}}, []),
+    (
+        {"activeDeadlineSeconds": 5},
+        {"activeDeadlineSeconds": 6},
+        ["spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous value"],
+    ),
+    (
+        {"tolerations": [TOLERATION]},
+        {"tolerations": []},
+        ["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"],
+    ),
+    (
+        {},
+        {"schedulingGates": [{"name": "a"}]},
+        [
+            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a'"
+        ],
+    ),
+    (
+        {},
+        {"containers": [{"name": "web", "image": "nginx"}, {"name": "b", "image": "b"}]},
+        ["spec.containers: Forbidden: pod updates may not add or remove containers"],
+    ),
+    ({}, {"restartPolicy": "Never"}, [NOT_OTHER + '- \trestartPolicy: "Always"\n+ \trestartPolicy: "Never"']),
+    ({}, container(command=["sh"]), [NOT_OTHER + '+ \tcontainers[0].command: ["sh"]']),
+    ({}, {"nodeSelector": {"zone": "a"}}, [NOT_OTHER + '+ \tnodeSelector: {"zone":"a"}']),
+]
+
+
+@pytest.mark.parametrize(("before", "change", "expected"), UPDATES)
+def test_update(
+    before: dict[str, Any], change: dict[str, Any], expected: list[str], refused_update: RefusedUpdate
+) -> None:
+    assert refused_update("Pod", {"spec": before}, {"spec": change}) == expected
+
+
+def test_labels_and_status_may_change(refused_update: RefusedUpdate) -> None:
+    change = {"metadata": {"labels": {"a": "b"}}, "status": {"phase": "Running"}}
+    assert refused_update("Pod", {}, change) == []
