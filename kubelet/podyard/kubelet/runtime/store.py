@@ -49,6 +49,11 @@ class Container:
         """Whether its process runs and serves."""
         return bool(self.state["state"] == ContainerState.RUNNING)
 
+    @property
+    def starting(self) -> bool:
+        """Whether its process runs but does not serve yet."""
+        return bool(self.state["state"] == ContainerState.CREATED and self.state.get("pid"))
+
     def save_state(self) -> None:
         """Write state.json; only while no shim does."""
         write_json(self.directory / "state.json", self.state)

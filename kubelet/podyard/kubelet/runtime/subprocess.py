@@ -65,6 +65,7 @@ class SubprocessRuntime:
             sandbox = _Sandbox(files)
             self._sandboxes[files.id] = sandbox
             await self._connect_or_bury(sandbox)
+        await self._starts_done()
 
     async def close(self) -> None:
         """Let go of everything without stopping it."""
@@ -265,6 +266,16 @@ class SubprocessRuntime:
                 raise
 
         return await open_streams(ask, exited, stdin=stdin, tty=tty), pid
+
+    async def _starts_done(self) -> None:
+        """Wait for containers that an earlier kubelet was starting: nobody is to start them again."""
+        events = self.events()
+        while any(
+            container.starting
+            for sandbox in self._sandboxes.values()
+            for container in sandbox.files.containers.values()
+        ):
+            await anext(events)
 
     def _find(self, container_id: str) -> tuple[_Sandbox, store.Container]:
         for sandbox in self._sandboxes.values():
