@@ -84,7 +84,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"finalizers": ["keep"]},
         [
-            'metadata.finalizers[0]: Invalid value: "keep": name is neither a standard finalizer name nor is it '
+            'metadata.finalizers[0]: Invalid value: "keep": name is neither a standard finalizer '
+            "name nor is it "
             "fully qualified"
         ],
     ),

@@ -92,13 +92,15 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(imagePullPolicy="Sometimes"),
         [
-            'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"'
+            'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: '
+            '"Always", "IfNotPresent", "Never"'
         ],
     ),
     (
         {"dnsPolicy": "Foo"},
         [
-            'spec.dnsPolicy: Unsupported value: "Foo": supported values: "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"'
+            'spec.dnsPolicy: Unsupported value: "Foo": supported values: "ClusterFirst", '
+            '"ClusterFirstWithHostNet", "Default", "None"'
         ],
     ),
     (
@@ -108,7 +110,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"dnsConfig": {"nameservers": ["x"]}},
         [
-            'spec.dnsConfig.nameservers[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'
+            'spec.dnsConfig.nameservers[0]: Invalid value: "x": must be a valid IP address, (e.g. '
+            "10.9.8.7 or 2001:db8::ffff)"
         ],
     ),
     # Ports.
@@ -120,7 +123,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(ports=[{"containerPort": 80, "protocol": "HTTP"}]),
         [
-            'spec.containers[0].ports[0].protocol: Unsupported value: "HTTP": supported values: "SCTP", "TCP", "UDP"'
+            'spec.containers[0].ports[0].protocol: Unsupported value: "HTTP": supported values: '
+            '"SCTP", "TCP", "UDP"'
         ],
     ),
     (
@@ -138,7 +142,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"hostNetwork": True, **container(ports=[{"containerPort": 80, "hostPort": 81}])},
         [
-            "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"
+            "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` "
+            "when `hostNetwork` is true"
         ],
     ),
     # Environment.
@@ -146,7 +151,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(env=[{"name": "A=B"}]),
         [
-            'spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name must consist '
+            'spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name '
+            "must consist "
             "only of printable ASCII characters other than '='"
         ],
     ),
@@ -162,7 +168,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             env=[{"name": "A", "value": "x", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
         ),
         [
-            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty'
+            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when '
+            "`value` is not empty"
         ],
     ),
     (
@@ -178,7 +185,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             ]
         ),
         [
-            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time'
+            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one '
+            "field specified at a time"
         ],
     ),
     (
@@ -188,7 +196,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.phase"}}}]),
         [
-            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase": supported '
+            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "
+            '"status.phase": supported '
             'values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", '
             '"spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"'
         ],
@@ -196,7 +205,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.foo"}}}]),
         [
-            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error converting '
+            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": '
+            "error converting "
             "fieldPath: field label not supported: spec.foo"
         ],
     ),
@@ -217,27 +227,32 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         container(resources={"requests": {"cpu": 2}, "limits": {"cpu": "1000m"}}),
         [
-            'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'
+            'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal '
+            "to cpu limit of 1"
         ],
     ),
     (
         container(resources={"limits": {"memory": "-1Mi"}}),
         [
-            f'spec.containers[0].resources.{kind}[memory]: Invalid value: "-1Mi": must be greater than or equal to 0'
+            f'spec.containers[0].resources.{kind}[memory]: Invalid value: "-1Mi": must be greater '
+            "than or equal to 0"
             for kind in ("limits", "requests")
         ],
     ),
     (
         container(resources={"requests": {"foo": "1"}}),
         [
-            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard resource type or fully qualified',
-            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard resource for containers',
+            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard '
+            "resource type or fully qualified",
+            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard '
+            "resource for containers",
         ],
     ),
     (
         container(resources={"requests": {"example.com/gpu": "1"}}),
         [
-            "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources"
+            "spec.containers[0].resources.limits: Required value: Limit must be set for non "
+            "overcommitable resources"
         ],
     ),
     # Probes and hooks.
@@ -257,14 +272,17 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
         container(startupProbe={"httpGet": {"port": 0, "scheme": "FTP"}, "periodSeconds": -1}),
         [
             f"spec.containers[0].startupProbe.httpGet.port: Invalid value: 0: {RANGE}",
-            'spec.containers[0].startupProbe.httpGet.scheme: Unsupported value: "FTP": supported values: "HTTP", "HTTPS"',
-            "spec.containers[0].startupProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
+            'spec.containers[0].startupProbe.httpGet.scheme: Unsupported value: "FTP": supported '
+            'values: "HTTP", "HTTPS"',
+            "spec.containers[0].startupProbe.periodSeconds: Invalid value: -1: must be greater than "
+            "or equal to 0",
         ],
     ),
     (
         container(lifecycle={"preStop": {"sleep": {"seconds": 31}}}),
         [
-            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than "
+            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and "
+            "less than "
             "terminationGracePeriodSeconds (30)"
         ],
     ),
@@ -300,7 +318,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             ]
         },
         [
-            "spec.volumes[0].configMap.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive",
+            "spec.volumes[0].configMap.defaultMode: Invalid value: 512: must be a number between 0 "
+            "and 0777 (octal), both inclusive",
             "spec.volumes[0].configMap.items[0].path: Invalid value: \"../p\": must not contain '..'",
         ],
     ),
@@ -312,7 +331,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"initContainers": [{"name": "i", "image": "b", "readinessProbe": {"exec": {"command": ["a"]}}}]},
         [
-            "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"
+            "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers "
+            "without restartPolicy=Always"
         ],
     ),
     (
@@ -323,13 +343,15 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
         [
-            "spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'"
+            'spec.tolerations[0].operator: Invalid value: "b": value must be empty when `operator` '
+            "is 'Exists'"
         ],
     ),
     (
         {"tolerations": [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}]},
         [
-            "spec.tolerations[0].effect: Invalid value: \"NoSchedule\": effect must be 'NoExecute' when `tolerationSeconds` is set"
+            "spec.tolerations[0].effect: Invalid value: \"NoSchedule\": effect must be 'NoExecute' "
+            "when `tolerationSeconds` is set"
         ],
     ),
     (
@@ -358,7 +380,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
         {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "Never"}]},
         [
             "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
-            'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": supported values: '
+            'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": '
+            "supported values: "
             '"DoNotSchedule", "ScheduleAnyway"',
         ],
     ),
@@ -370,7 +393,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             * 2
         },
         [
-            'spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, DoNotSchedule}"'
+            "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "
+            '"{zone, DoNotSchedule}"'
         ],
     ),
     ({"hostname": "a.b"}, ['spec.hostname: Invalid value: "a.b": must not contain dots']),
@@ -396,8 +420,10 @@ def test_refused(spec: dict[str, Any], expected: list[str], refused: Refused) ->
 
 NOT_OTHER = (
     "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+    "to existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+    "negative)\n"
 )
 TOLERATION = {"key": "a", "operator": "Exists"}
 UPDATES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
@@ -420,7 +446,8 @@ UPDATES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         {},
         {"schedulingGates": [{"name": "a"}]},
         [
-            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a'"
+            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new "
+            "scheduling gate 'a'"
         ],
     ),
     (

@@ -43,7 +43,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         ports({"port": 80, "targetPort": "a_b"}),
         [
-            'spec.ports[0].targetPort: Invalid value: "a_b": must contain only alpha-numeric characters (a-z, '
+            'spec.ports[0].targetPort: Invalid value: "a_b": must contain only alpha-numeric '
+            "characters (a-z, "
             "0-9), and hyphens (-)"
         ],
     ),
@@ -80,7 +81,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"type": "Foo"},
         [
-            'spec.type: Unsupported value: "Foo": supported values: "ClusterIP", "ExternalName", "LoadBalancer", '
+            'spec.type: Unsupported value: "Foo": supported values: "ClusterIP", "ExternalName", '
+            '"LoadBalancer", '
             '"NodePort"'
         ],
     ),
@@ -103,7 +105,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {**DUAL, "clusterIPs": ["127.96.0.9", "127.96.0.8"], "ipFamilies": ["IPv4"]},
         [
-            'spec.clusterIPs: Invalid value: ["127.96.0.9","127.96.0.8"]: may specify no more than one IP for '
+            'spec.clusterIPs: Invalid value: ["127.96.0.9","127.96.0.8"]: may specify no more than '
+            "one IP for "
             "each IP family"
         ],
     ),
@@ -128,7 +131,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 86401}}},
         [
-            "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 86401: must be greater than 0 "
+            "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 86401: must be "
+            "greater than 0 "
             "and less than 86400"
         ],
     ),
