@@ -52,3 +52,27 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 def signed(value: int) -> int:
     """A varint as the two's complement number that int32 and int64 are sent as."""
     return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def encoded_bytes(number: int, value: bytes) -> bytes:
+    """A length-delimited field: a string, bytes or a message."""
+    return _encoded_varint(number << 3 | 2) + _encoded_varint(len(value)) + value
+
+
+def encoded_text(number: int, value: str) -> bytes:
+    """A string field; nothing when it is empty."""
+    return encoded_bytes(number, value.encode()) if value else b""
+
+
+def encoded_bool(number: int, value: bool) -> bytes:
+    """A bool field; nothing when it is false."""
+    return _encoded_varint(number << 3) + b"\x01" if value else b""
+
+
+def _encoded_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
