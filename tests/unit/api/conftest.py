@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from podyard.api import schema
 from podyard.api.defaults import apply_defaults
 from podyard.api.resources import RESOURCES
 from podyard.api.validation import validate_create, validate_update
@@ -77,6 +78,7 @@ def build(kind: str, *changes: Object) -> Object:
     obj = merged(base, BASES.get(kind, {}))
     for change in changes:
         obj = merged(obj, change)
+    obj = schema.prune(resource.group_version, kind, obj)
     apply_defaults(resource.group_version, kind, obj)
     return obj
 

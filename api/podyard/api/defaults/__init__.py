@@ -27,7 +27,6 @@ _FUNCTIONS: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
     ("v1", "Namespace"): core.namespace,
     ("v1", "Node"): core.node,
     ("v1", "LimitRange"): core.limit_range,
-    ("v1", "ResourceQuota"): core.resource_quota,
     ("v1", "PersistentVolume"): core.persistent_volume,
     ("v1", "PersistentVolumeClaim"): core.persistent_volume_claim,
     ("apps/v1", "Deployment"): workloads.deployment,
@@ -58,7 +57,8 @@ _FUNCTIONS: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
 def apply_defaults(api_version: str, kind: str, obj: dict[str, Any]) -> None:
     """Fill in, in place, the fields of `obj` that Kubernetes defaults; nothing for other kinds.
 
-    Field types are expected to be right already (see `podyard.api.schema`).
+    The object is expected to have been through `podyard.api.schema`: its types are right, nulls are
+    gone, quantities are in their canonical form.
     """
     if function := _FUNCTIONS.get((api_version, kind)):
         function(obj)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from podyard.api.defaults.fill import (
     Object,
-    canonical_quantities,
     child,
     items,
     set_default,
@@ -65,7 +64,6 @@ def namespace(obj: Object) -> None:
 def node(obj: Object) -> None:
     """A Node: pods may use all that it has, unless it says otherwise."""
     status = child(obj, "status")
-    canonical_quantities(status, "capacity", "allocatable")
     if status.get("allocatable") is None and status.get("capacity") is not None:
         status["allocatable"] = dict(status["capacity"])
 
@@ -85,8 +83,6 @@ def replication_controller(obj: Object) -> None:
 def limit_range(obj: Object) -> None:
     """A LimitRange: default limits from the maximum, default requests from those or the minimum."""
     for limit in items(obj.get("spec"), "limits"):
-        maps = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
-        canonical_quantities(limit, *maps)
         if limit.get("type") != "Container":
             continue
         default = {**(limit.get("max") or {}), **(limit.get("default") or {})}
@@ -96,18 +92,11 @@ def limit_range(obj: Object) -> None:
                 limit[key] = value
 
 
-def resource_quota(obj: Object) -> None:
-    """A ResourceQuota: its quantities in their canonical form."""
-    canonical_quantities(obj.get("spec"), "hard")
-    canonical_quantities(obj.get("status"), "hard", "used")
-
-
 def persistent_volume(obj: Object) -> None:
     """A PersistentVolume: retained, a file system, pending."""
     spec = child(obj, "spec")
     set_default(spec, "persistentVolumeReclaimPolicy", "Retain")
     set_default(spec, "volumeMode", "Filesystem")
-    canonical_quantities(spec, "capacity")
     set_default(child(obj, "status"), "phase", "Pending")
     if (host_path := spec.get("hostPath")) is not None and host_path.get("type") is None:
         host_path["type"] = ""

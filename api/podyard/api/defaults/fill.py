@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from podyard.api.quantities import canonical_quantity
-
 Object = dict[str, Any]
 
 
@@ -39,17 +37,3 @@ def each(obj: Object | None, key: str, function: Callable[[Object], None]) -> No
     """Apply `function` to every object of a list field."""
     for item in items(obj, key):
         function(item)
-
-
-def canonical_quantities(obj: Object | None, *keys: str) -> None:
-    """Write the quantities of these maps as Kubernetes prints them: 0.5 as "500m", 1024Mi as "1Gi".
-
-    A text that is no quantity stays as it is, for validation to refuse.
-    """
-    for key in keys:
-        quantities: Object = (obj or {}).get(key) or {}
-        for name, value in quantities.items():
-            try:
-                quantities[name] = canonical_quantity(value)
-            except ValueError:
-                continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from podyard.api.defaults.fill import (
     Object,
-    canonical_quantities,
     child,
     each,
     items,
@@ -42,8 +41,6 @@ def pod_spec(spec: Object) -> None:
     set_default(spec, "schedulerName", "default-scheduler")
     child(spec, "securityContext")
     _same_service_account(spec)
-    canonical_quantities(spec, "overhead")
-    canonical_quantities(spec.get("resources"), "limits", "requests")
     each(spec, "volumes", volume)
     each(spec, "initContainers", _container)
     each(spec, "containers", _container)
@@ -61,7 +58,7 @@ def _container(container: Object) -> None:
     set_default(container, "imagePullPolicy", pull)
     set_default(container, "terminationMessagePath", "/dev/termination-log")
     set_default(container, "terminationMessagePolicy", "File")
-    canonical_quantities(child(container, "resources"), "limits", "requests")
+    child(container, "resources")
     for port in items(container, "ports"):
         set_default(port, "protocol", "TCP")
     for variable in items(container, "env"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podyard.api.defaults.fill import Object, canonical_quantities, child, items, set_default
+from podyard.api.defaults.fill import Object, child, items, set_default
 from podyard.api.images import image_tag
 
 _FILE_MODE = 0o644
@@ -36,7 +36,7 @@ def volume(obj: Object) -> None:
 def claim_spec(spec: Object) -> None:
     """The spec of a PersistentVolumeClaim, wherever it stands."""
     set_default(spec, "volumeMode", "Filesystem")
-    canonical_quantities(child(spec, "resources"), "limits", "requests")
+    child(spec, "resources")
 
 
 def _downward_api_items(source: Object | None) -> None:
