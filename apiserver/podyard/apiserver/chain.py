@@ -16,7 +16,7 @@ from podyard.apiserver.answers import answer_status, warning_header
 from podyard.apiserver.authn import Authenticator, authenticate
 from podyard.apiserver.authz import Attributes, Authorizer
 from podyard.apiserver.bodies import MAX_BODY_BYTES
-from podyard.apiserver.context import info_of, set_info, set_user, user_of, warnings_of
+from podyard.apiserver.context import info_of, known_info, set_info, set_user, user_of, warnings_of
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo, no_such_resource, resolve
 
@@ -42,11 +42,10 @@ async def observe(request: web.Request, handler: Next) -> web.StreamResponse:
     """Name the request (Audit-Id), count it and measure it."""
     start = time.perf_counter()
     audit_id = request.headers.get("Audit-ID") or str(uuid.uuid4())
-    request["podyard-audit-id"] = audit_id
     response = await handler(request)
     if not response.prepared:
         response.headers["Audit-Id"] = audit_id
-    info: RequestInfo | None = request.get("podyard-info")
+    info = known_info(request)
     resource = info.resource if info else None
     names = (resource.group, resource.plural) if resource else ("", "")
     verb, subresource = (info.verb, info.subresource) if info else (request.method.lower(), "")

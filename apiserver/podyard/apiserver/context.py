@@ -13,9 +13,9 @@ from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo
 from podyard.process.tls import TlsFiles
 
-_USER = "podyard-user"
-_INFO = "podyard-info"
-_WARNINGS = "podyard-warnings"
+_USER = web.RequestKey("user", User)
+_INFO = web.RequestKey("info", RequestInfo)
+_WARNINGS = web.RequestKey("warnings", list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ def set_user(request: web.Request, user: User) -> None:
 
 def user_of(request: web.Request) -> User:
     """Who asks."""
-    user: User = request[_USER]
-    return user
+    return request[_USER]
 
 
 def set_info(request: web.Request, info: RequestInfo) -> None:
@@ -52,11 +51,16 @@ def set_info(request: web.Request, info: RequestInfo) -> None:
 
 def info_of(request: web.Request) -> RequestInfo:
     """What is asked."""
-    info: RequestInfo = request[_INFO]
-    return info
+    return request[_INFO]
+
+
+def known_info(request: web.Request) -> RequestInfo | None:
+    """What is asked, or None when the request did not come so far."""
+    return request.get(_INFO)
 
 
 def warnings_of(request: web.Request) -> list[str]:
     """The warnings for the user; whoever has one appends it before the answer begins."""
-    warnings: list[str] = request.setdefault(_WARNINGS, [])
-    return warnings
+    if _WARNINGS not in request:
+        request[_WARNINGS] = []
+    return request[_WARNINGS]
