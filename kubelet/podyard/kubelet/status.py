@@ -90,7 +90,7 @@ def _container_status(
     if status.state == ContainerState.RUNNING:
         result["state"] = {"running": {"startedAt": to_rfc3339(status.started_at)}}
         result["started"] = view.started.get(status.id, False)
-        result["ready"] = view.ready.get(status.id, False)
+        result["ready"] = view.ready.get(status.id, False) and (not init or is_sidecar(container))
     elif status.state == ContainerState.CREATED:
         result["state"] = {"waiting": _waiting(pod, problem)}
     else:

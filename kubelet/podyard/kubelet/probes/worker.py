@@ -116,10 +116,10 @@ class PodProbes:
     async def _run(self, container_id: str, probed: _Probed, kind: ProbeKind) -> None:
         probe = probed.container[PROBE_FIELDS[kind]]
         period = float(probe.get("periodSeconds") or 10)
-        if kind != "Liveness" and is_network_probe(probe) and not probe.get("initialDelaySeconds"):
+        if delay := float(probe.get("initialDelaySeconds") or 0):
+            await self._clock.sleep(delay)
+        elif kind != "Liveness" and is_network_probe(probe):
             await self._run_eagerly(container_id, probed, kind, period)
-        else:
-            await self._clock.sleep(float(probe.get("initialDelaySeconds") or 0))
         while True:
             result = await self._try(container_id, probed, kind)
             if result.outcome != "success":

@@ -1,0 +1,192 @@
+"""Back-off, DNS settings, volumes, durations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from podyard.kubelet.backoff import Backoff
+from podyard.kubelet.dns import hostname, parse_resolv_conf, pod_dns
+from podyard.kubelet.durations import go_duration
+from podyard.kubelet.images import Image
+from podyard.kubelet.runtime import ContainerPort, DnsConfig, ListenMode
+from podyard.kubelet.starter import container_config
+from podyard.kubelet.status_manager import status_patch
+from podyard.kubelet.volumes import mount_problem
+from tests.unit.kubelet.pods import UID, container, pod
+
+Object = dict[str, Any]
+
+
+def test_back_off_doubles_up_to_five_minutes() -> None:
+    backoff = Backoff()
+    delays, now = [], 0.0
+    for _ in range(8):
+        delays.append(backoff.grow("k", now, now))
+        now += delays[-1]
+    assert delays == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_back_off_counts_from_the_failure() -> None:
+    backoff = Backoff()
+    assert backoff.remaining("k", 100.0, 100.0) == 0, "the first failure is forgiven at once"
+    backoff.grow("k", 100.0, 100.0)
+    assert backoff.remaining("k", 101.0, 103.0) == 8
+    assert backoff.remaining("k", 101.0, 111.0) == 0
+    assert backoff.delay("k") == 10
+
+
+def test_back_off_starts_anew_after_ten_quiet_minutes() -> None:
+    backoff = Backoff()
+    backoff.grow("k", 0.0, 0.0)
+    backoff.grow("k", 10.0, 10.0)
+    assert backoff.remaining("k", 611.0, 611.0) == 0
+    assert backoff.grow("k", 611.0, 611.0) == 10
+
+
+def test_back_off_can_be_restored_and_forgotten() -> None:
+    backoff = Backoff()
+    backoff.restore(("u", "c"), 3, 100.0)
+    assert backoff.delay(("u", "c")) == 40
+    backoff.restore(("u", "c"), 9, 100.0)
+    assert backoff.delay(("u", "c")) == 40, "what is known is not restored"
+    backoff.restore(("u", "d"), 0, 100.0)
+    assert backoff.remaining(("u", "d"), 100.0, 100.0) == 0
+    backoff.forget("u")
+    assert backoff.delay(("u", "c")) == 0
+
+
+HOST = DnsConfig(servers=("1.1.1.1",), searches=("lan",), options=("timeout:1",))
+CLUSTER = DnsConfig(
+    servers=("127.96.0.10",),
+    searches=("default.svc.cluster.local", "svc.cluster.local", "cluster.local", "lan"),
+    options=("ndots:5",),
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, CLUSTER),
+        ({"dnsPolicy": "ClusterFirst"}, CLUSTER),
+        ({"dnsPolicy": "Default"}, HOST),
+        ({"hostNetwork": True}, HOST),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, CLUSTER),
+        (
+            {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["9.9.9.9"], "options": [{"name": "edns0"}]}},
+            DnsConfig(servers=("9.9.9.9",), options=("edns0",)),
+        ),
+        (
+            {
+                "dnsConfig": {
+                    "nameservers": ["9.9.9.9"],
+                    "searches": ["x", "lan"],
+                    "options": [{"name": "ndots", "value": "2"}],
+                }
+            },
+            DnsConfig(
+                servers=("127.96.0.10", "9.9.9.9"), searches=(*CLUSTER.searches, "x"), options=("ndots:2",)
+            ),
+        ),
+    ],
+)
+def test_dns(fields: Object, wanted: DnsConfig) -> None:
+    subject = pod()
+    subject["spec"] |= fields
+    assert pod_dns(subject, "127.96.0.10", "cluster.local", HOST) == wanted
+
+
+def test_resolv_conf() -> None:
+    text = "# comment\nnameserver 1.1.1.1\nnameserver 8.8.8.8\nsearch a b\noptions ndots:1 rotate\n"
+    assert parse_resolv_conf(text) == DnsConfig(
+        servers=("1.1.1.1", "8.8.8.8"), searches=("a", "b"), options=("ndots:1", "rotate")
+    )
+
+
+def test_host_names() -> None:
+    subject = pod(name="x" * 62 + ".y")
+    assert hostname(subject) == "x" * 62
+    subject["spec"]["hostname"] = "own"
+    assert hostname(subject) == "own"
+
+
+TOKEN = {"name": "kube-api-access-x", "projected": {}}
+
+
+@pytest.mark.parametrize(
+    ("volumes", "mounted", "listed"),
+    [
+        ([], [], ""),
+        ([{"name": "a", "emptyDir": {}}], [], ""),
+        ([TOKEN], ["kube-api-access-x"], ""),
+        ([{"name": "a", "emptyDir": {}}, TOKEN], ["a", "kube-api-access-x"], "a (emptyDir)"),
+        (
+            [{"name": "a", "secret": {}}, {"name": "b", "configMap": {}}, {"name": "c", "emptyDir": {}}],
+            ["a", "b"],
+            "a (secret), b (configMap)",
+        ),
+    ],
+)
+def test_volumes_keep_a_pod_only_if_mounted(volumes: list[Object], mounted: list[str], listed: str) -> None:
+    subject = pod(container("web", volumeMounts=[{"name": name, "mountPath": "/x"} for name in mounted]))
+    subject["spec"]["volumes"] = volumes
+    problem = mount_problem(subject)
+    assert bool(problem) is bool(listed)
+    assert problem.endswith(listed)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.0123, "12ms"), (1.5, "1.5s"), (10, "10s"), (80, "1m20s"), (300, "5m0s"), (3601, "1h0m1s")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert go_duration(seconds) == text
+
+
+IMAGE = Image(
+    id="sha256:abc",
+    reference="docker.io/library/nginx:latest",
+    size=1,
+    entrypoint=("nginx",),
+    command=("-g", "off"),
+    env={"PATH": "/image", "A": "image"},
+    working_dir="/srv",
+    ports=(ContainerPort(container_port=80),),
+    listen=ListenMode.ADDRESS,
+    wait_for_ports=True,
+)
+
+
+def test_what_the_runtime_is_told() -> None:
+    config = container_config(container("web"), 2, IMAGE, {"A": "pod"})
+    assert config.command == ["nginx", "-g", "off"]
+    assert config.env == {"PATH": "/image", "A": "pod"}
+    assert (config.image, config.image_id, config.attempt) == (IMAGE.reference, IMAGE.id, 2)
+    assert (config.working_dir, config.log_path, config.ports) == ("/srv", "web/2.log", IMAGE.ports)
+    assert (config.listen, config.wait_for_ports) == (ListenMode.ADDRESS, True)
+
+
+def test_what_the_pod_asks_for_comes_before_the_image() -> None:
+    web = container(
+        "web",
+        command=["sh", "-c"],
+        args=["echo $(A)"],
+        workingDir="/w",
+        ports=[{"containerPort": 81, "protocol": "UDP"}],
+        tty=True,
+        stdin=True,
+    )
+    config = container_config(web, 0, IMAGE, {"A": "pod"})
+    assert config.command == ["sh", "-c", "echo pod"]
+    assert (config.working_dir, config.tty, config.stdin) == ("/w", True, True)
+    assert config.ports == (ContainerPort(container_port=81, protocol="UDP"),)
+
+
+def test_a_status_patch_meets_one_pod_and_drops_what_is_past() -> None:
+    subject = pod()
+    subject["status"] = {"phase": "Pending", "reason": "Odd", "message": "m", "nominatedNodeName": "n"}
+    assert status_patch(subject, {"phase": "Running", "message": "new"}) == {
+        "metadata": {"uid": UID},
+        "status": {"phase": "Running", "message": "new", "reason": None},
+    }
