@@ -66,8 +66,8 @@ def _container(container: Object) -> None:
     for key in ("livenessProbe", "readinessProbe", "startupProbe"):
         if (probe := container.get(key)) is not None:
             _probe(probe)
-    for handler in (container.get("lifecycle") or {}).values():
-        _http_get((handler or {}).get("httpGet"))
+    for hook in ("postStart", "preStop"):
+        _http_get(((container.get("lifecycle") or {}).get(hook) or {}).get("httpGet"))
 
 
 def _environment_source(source: Object | None) -> None:
