@@ -80,7 +80,7 @@ def calculate(deployment: Object, sets: Sequence[Object], new: Object | None, no
 
 def finished(status: Object) -> Object:
     """A status as it is stored, without the counters that are 0."""
-    return without_zeros(status, keep=("terminatingReplicas", "collisionCount"))
+    return without_zeros(status, keep=("terminatingReplicas",))
 
 
 def is_complete(deployment: Object, status: Object) -> bool:
