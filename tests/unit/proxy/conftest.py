@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+import uvloop
+
+from podyard.process.clock import FakeClock
+from podyard.proxy.counters import ProxyMetrics
+from podyard.proxy.descriptors import Descriptors
+from podyard.proxy.listeners import Runtime
+from podyard.proxy.pipes import PipePool
+from podyard.proxy.poller import Poller
+
+_numbers = itertools.count(1)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the product runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A loopback address that no other test, and no other run of the tests, uses."""
+    yield f"127.200.{100 + os.getpid() % 100}.{next(_numbers) % 250 + 1}"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def runtime(clock: FakeClock) -> AsyncIterator[Runtime]:
+    descriptors = Descriptors(4096, clock)
+    made = Runtime(Poller(), PipePool(descriptors), descriptors, ProxyMetrics(), clock)
+    yield made
+    made.poller.shut()
+    made.pipes.close()

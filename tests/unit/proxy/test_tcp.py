@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from podyard.process.clock import FakeClock
+from podyard.proxy.descriptors import RETRY_SECONDS
+from podyard.proxy.listeners import Runtime
+from podyard.proxy.listeners.tcp import CONNECT_SECONDS, TcpListener
+from podyard.proxy.table import Endpoint, Frontend, Rule
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+SERVICE = ("default", "web")
+
+
+@contextlib.asynccontextmanager
+async def backend(serve: Serve, address: str) -> AsyncIterator[Endpoint]:
+    server = await asyncio.start_server(serve, address, 0, limit=1 << 20, backlog=1000)
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def proxied(runtime: Runtime, address: str, *endpoints: Endpoint, affinity: int = 0):  # type: ignore[no-untyped-def]
+    listener = TcpListener(Frontend("TCP", address, 80), rule(*endpoints, affinity=affinity), runtime)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def rule(*endpoints: Endpoint, affinity: int = 0) -> Rule:
+    return Rule(SERVICE, "", "ClusterIP", endpoints, affinity)
+
+
+async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(address, 80)
+
+
+async def ask(address: str, question: bytes = b"") -> bytes:
+    reader, writer = await connect(address)
+    writer.write(question)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (what the kernel does has no Event)
+            await asyncio.sleep(0)
+
+
+def says(word: bytes) -> Serve:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(word)
+        await writer.drain()
+        writer.close()
+
+    return serve
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 20):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def unused(address: str) -> Endpoint:
+    """An address where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind((address, 0))
+        return address, sock.getsockname()[1]
+
+
+async def test_both_endpoints_are_reached(runtime: Runtime, address: str) -> None:
+    async with backend(says(b"one"), address) as one, backend(says(b"two"), address) as two:
+        with proxied(runtime, address, one, two):
+            assert sorted([await ask(address) for _ in range(4)]) == [b"one", b"one", b"two", b"two"]
+    counters = runtime.metrics.of(SERVICE)
+    await until(lambda: counters.active == 0)
+    assert (counters.connections, counters.sent, counters.errors) == (4, 12, 0)
+
+
+async def test_bulk_both_ways_is_whole(runtime: Runtime, address: str) -> None:
+    data = os.urandom(1 << 20) * 24
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            reader, writer = await connect(address)
+
+            async def send() -> None:
+                writer.write(data)
+                await writer.drain()
+                writer.write_eof()
+
+            sender = asyncio.create_task(send())
+            digest, size = hashlib.sha256(), 0
+            while piece := await reader.read(1 << 20):
+                digest.update(piece)
+                size += len(piece)
+            await sender
+            writer.close()
+    assert (size, digest.digest()) == (len(data), hashlib.sha256(data).digest())
+    counters = runtime.metrics.of(SERVICE)
+    assert (counters.received, counters.sent) == (len(data), len(data))
+
+
+async def test_small_exchanges_after_bulk(runtime: Runtime, address: str) -> None:
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            reader, writer = await connect(address)
+            for size in [1, 1 << 21, 1, 10, 100_000, 1, 2, 3, 4, 5, 6, 7, 1 << 20, 1]:
+                data = os.urandom(size)
+                writer.write(data)
+                assert await reader.readexactly(size) == data
+            writer.close()
+
+
+async def test_half_close_the_answer_comes_after_the_end_of_the_question(
+    runtime: Runtime, address: str
+) -> None:
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = len(await reader.read())
+        writer.write(b"%d" % size)
+        writer.close()
+
+    async with backend(count, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            assert await ask(address, b"x" * 12345) == b"12345"
+            assert await ask(address) == b"0"
+
+
+async def test_a_refused_connect_goes_to_another_endpoint(runtime: Runtime, address: str) -> None:
+    async with backend(says(b"here"), address) as endpoint:
+        with proxied(runtime, address, unused(address), unused(address), endpoint):
+            assert [await ask(address) for _ in range(6)] == [b"here"] * 6
+    assert runtime.metrics.of(SERVICE).errors > 0
+
+
+async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address: str) -> None:
+    with proxied(runtime, address, *[unused(address) for _ in range(9)]):
+        reader, writer = await connect(address)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+    counters = runtime.metrics.of(SERVICE)
+    assert (counters.active, counters.errors) == (0, 4)
+
+
+async def test_an_endpoint_that_never_answers_is_passed_over(
+    runtime: Runtime, clock: FakeClock, address: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        # A full accept queue: further connects get no answer.
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind((address, 0))
+        deaf.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(deaf.getsockname())
+        async with backend(says(b"here"), address) as endpoint:
+            with proxied(runtime, address, deaf.getsockname()) as listener:
+                asking = asyncio.create_task(ask(address))
+                await until(lambda: bool(listener._connecting))
+                listener.update(rule(deaf.getsockname(), endpoint))
+                clock.advance(CONNECT_SECONDS)
+                assert await asking == b"here"
+
+
+async def test_a_reset_of_the_backend_reaches_the_client(runtime: Runtime, address: str) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        writer.close()
+
+    async with backend(reset, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            reader, writer = await connect(address)
+            writer.write(b"x")
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+    assert runtime.metrics.of(SERVICE).active == 0
+
+
+async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, address: str) -> None:
+    seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(100):
+                pass
+            seen.set_result("end")
+        except ConnectionResetError:
+            seen.set_result("reset")
+        writer.close()
+
+    async with backend(serve, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            with socket.create_connection((address, 80)) as client:
+                client.sendall(b"x")
+                await until(lambda: runtime.metrics.of(SERVICE).received == 1)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            assert await asyncio.wait_for(seen, 5) == "reset"
+    assert runtime.metrics.of(SERVICE).active == 0
+
+
+async def test_an_answer_that_was_sent_before_the_backend_hung_up_arrives(
+    runtime: Runtime, address: str
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"too large" * 1000)
+        writer.close()
+
+    async with backend(refuse, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            with socket.create_connection((address, 80)) as client:
+                client.setblocking(False)
+                client.send(b"x" * 100)
+                loop, answer = asyncio.get_running_loop(), b""
+                while len(answer) < 9000:
+                    answer += await loop.sock_recv(client, 9000)
+            assert answer == b"too large" * 1000
+
+
+async def test_established_connections_outlive_the_endpoint_and_the_listener(
+    runtime: Runtime, address: str
+) -> None:
+    async with backend(echo, address) as old, backend(says(b"new"), address) as new:
+        listener = TcpListener(Frontend("TCP", address, 80), rule(old), runtime)
+        reader, writer = await connect(address)
+        writer.write(b"1")
+        assert await reader.readexactly(1) == b"1"
+        listener.update(rule(new))
+        assert await ask(address) == b"new"
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            await connect(address)
+        writer.write(b"2")
+        assert await reader.readexactly(1) == b"2"
+        writer.close()
+
+
+async def test_clients_in_the_accept_queue_are_served_when_the_listener_closes(
+    runtime: Runtime, address: str
+) -> None:
+    async with backend(says(b"here"), address) as endpoint:
+        listener = TcpListener(Frontend("TCP", address, 80), rule(endpoint), runtime)
+        clients = [socket.create_connection((address, 80)) for _ in range(100)]
+        listener.close()
+        loop = asyncio.get_running_loop()
+        for client in clients:
+            client.setblocking(False)
+            assert await loop.sock_recv(client, 10) == b"here"
+            client.close()
+
+
+async def test_descriptors_used_up_clients_wait_and_are_served_later(
+    runtime: Runtime, clock: FakeClock, address: str
+) -> None:
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            counters = runtime.metrics.of(SERVICE)
+            free = runtime.descriptors._free
+            assert runtime.descriptors.take(free - 4)
+            held = [await connect(address) for _ in range(2)]
+            await until(lambda: counters.active == 2)
+            waiting = asyncio.create_task(ask(address, b"late"))
+            await until(lambda: runtime.descriptors.pauses == 1)
+            held[0][1].close()
+            await until(lambda: counters.active == 1)
+            clock.advance(RETRY_SECONDS)
+            assert await waiting == b"late"
+            held[1][1].close()
+            await until(lambda: counters.active == 0)
+            assert runtime.descriptors._free == 4
+
+
+async def test_proxies_share_an_address_and_with_affinity_one_takes_all(
+    runtime: Runtime, address: str
+) -> None:
+    async with backend(says(b"one"), address) as one, backend(says(b"two"), address) as two:
+        with proxied(runtime, address, one) as first, proxied(runtime, address, two) as second:
+            assert {await ask(address) for _ in range(60)} == {b"one", b"two"}
+            first.update(rule(one, affinity=60))
+            second.update(rule(two, affinity=60))
+            assert len({await ask(address) for _ in range(60)}) == 1
+            first.update(rule(one))
+            second.update(rule(two))
+            assert {await ask(address) for _ in range(60)} == {b"one", b"two"}
+
+
+async def test_many_at_once(runtime: Runtime, address: str) -> None:
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            questions = [os.urandom(1000 + 37 * number) for number in range(300)]
+            assert await asyncio.gather(*(ask(address, question) for question in questions)) == questions
+    counters = runtime.metrics.of(SERVICE)
+    await until(lambda: counters.active == 0)
+    assert counters.errors == 0

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from podyard.process.clock import FakeClock
+from podyard.proxy.listeners import Runtime
+from podyard.proxy.listeners.udp import IDLE_SECONDS, UdpListener
+from podyard.proxy.table import Endpoint, Frontend, Rule
+
+SERVICE = ("kube-system", "kube-dns")
+
+
+def rule(*endpoints: Endpoint) -> Rule:
+    return Rule(SERVICE, "dns", "ClusterIP", endpoints)
+
+
+class Backend(asyncio.DatagramProtocol):
+    """Answers every datagram with its name and the datagram."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._transport.sendto(self._name + data, addr)
+
+
+async def backend(name: bytes, address: str) -> tuple[asyncio.DatagramTransport, Endpoint]:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Backend(name), (address, 0))
+    return transport, transport.get_extra_info("sockname")
+
+
+@contextlib.contextmanager
+def client(address: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect((address, 53))
+        yield sock
+
+
+async def ask(sock: socket.socket, question: bytes) -> bytes:
+    sock.send(question)
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), 5)
+
+
+async def test_a_client_stays_with_its_endpoint_and_clients_are_spread(
+    runtime: Runtime, address: str
+) -> None:
+    _, one = await backend(b"one ", address)
+    _, two = await backend(b"two ", address)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one, two), runtime)
+    names = set()
+    for _ in range(4):
+        with client(address) as sock:
+            answers = [await ask(sock, b"%d" % number) for number in range(5)]
+            assert [answer[4:] for answer in answers] == [b"0", b"1", b"2", b"3", b"4"]
+            assert len({answer[:4] for answer in answers}) == 1
+            names.add(answers[0][:4])
+    assert names == {b"one ", b"two "}
+    counters = runtime.metrics.of(SERVICE)
+    assert (counters.connections, counters.active, counters.received, counters.sent) == (4, 4, 20, 100)
+    listener.close()
+    assert counters.active == 0
+
+
+async def test_large_and_empty_datagrams(runtime: Runtime, address: str) -> None:
+    _, one = await backend(b"", address)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    with client(address) as sock:
+        assert await ask(sock, b"x" * 60000) == b"x" * 60000
+        assert await ask(sock, b"") == b""
+    listener.close()
+
+
+async def test_flows_to_a_removed_endpoint_end_at_once_others_stay(runtime: Runtime, address: str) -> None:
+    _, one = await backend(b"one ", address)
+    _, two = await backend(b"two ", address)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    with client(address) as sock, client(address) as other:
+        assert await ask(sock, b"x") == b"one x"
+        listener.update(rule(one, two))
+        assert await ask(sock, b"x") == b"one x"
+        listener.update(rule(two))
+        assert await ask(sock, b"x") == b"two x"
+        assert await ask(other, b"x") == b"two x"
+    listener.close()
+
+
+async def test_idle_flows_end(runtime: Runtime, clock: FakeClock, address: str) -> None:
+    _, one = await backend(b"", address)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    counters = runtime.metrics.of(SERVICE)
+    free = runtime.descriptors._free
+    with client(address) as idle, client(address) as busy:
+        await ask(idle, b"x")
+        await ask(busy, b"x")
+        clock.advance(IDLE_SECONDS - 1)
+        await ask(busy, b"x")
+        assert counters.active == 2
+        clock.advance(6)
+        assert counters.active == 1
+        assert await ask(idle, b"again") == b"again"
+        clock.advance(IDLE_SECONDS + 10)
+        assert counters.active == 0
+        assert runtime.descriptors._free == free + 2
+    listener.close()
+
+
+async def test_an_endpoint_where_nobody_listens_is_left(runtime: Runtime, address: str) -> None:
+    transport, one = await backend(b"one ", address)
+    _, two = await backend(b"two ", address)
+    transport.abort()
+    await asyncio.sleep(0)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one, two), runtime)
+    with client(address) as sock:
+        loop = asyncio.get_running_loop()
+        answer = b""
+        for _ in range(10):  # datagrams may be lost; a client asks again
+            sock.send(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = await asyncio.wait_for(loop.sock_recv(sock, 100), 0.2)
+                break
+        assert answer == b"two x"
+    listener.close()
+
+
+async def test_a_closed_listener_refuses(runtime: Runtime, address: str) -> None:
+    _, one = await backend(b"", address)
+    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    listener.close()
+    with client(address) as sock, pytest.raises(ConnectionRefusedError):
+        await ask(sock, b"x")
