@@ -73,11 +73,11 @@ async def test_a_client_stays_with_its_endpoint_and_clients_are_spread(
 
 
 async def test_large_and_empty_datagrams(runtime: Runtime, address: str) -> None:
-    _, one = await backend(b"", address)
+    _, one = await backend(b"one ", address)
     listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
     with client(address) as sock:
-        assert await ask(sock, b"x" * 60000) == b"x" * 60000
-        assert await ask(sock, b"") == b""
+        assert await ask(sock, b"x" * 60000) == b"one " + b"x" * 60000
+        assert await ask(sock, b"") == b"one "
     listener.close()
 
 
@@ -111,7 +111,7 @@ async def test_idle_flows_end(runtime: Runtime, clock: FakeClock, address: str) 
         assert await ask(idle, b"again") == b"again"
         clock.advance(IDLE_SECONDS + 10)
         assert counters.active == 0
-        assert runtime.descriptors._free == free + 2
+        assert runtime.descriptors._free == free
     listener.close()
 
 
