@@ -1,4 +1,4 @@
-"""Quantities: exact values and canonical texts."""
+"""Quantities: exact values and canonical texts, compared with those of kubectl."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from podyard.api import quantities
         ("12000000", "12000000", "12M"),
         ("2E", "2000000000000000000", "2E"),
         ("1e3", "1000", "1e3"),
-        ("1E3", "1000", "1e3"),
+        ("1E3", "1000", "1E3"),
         ("1.5e3", "1500", "1500"),
         ("25e-1", "2.5", "2500e-3"),
         ("64Mi", "67108864", "64Mi"),
@@ -35,14 +35,25 @@ from podyard.api import quantities
         ("0.1Ki", "102.4", "102400m"),
         ("1Ei", "1152921504606846976", "1Ei"),
         ("-1Ki", "-1024", "-1Ki"),
-        ("+5u", "0.000005", "5u"),
+        ("+5u", "0.000005", "+5u"),
         ("7n", "7E-9", "7n"),
         ("0.1n", "1E-9", "1n"),
         ("-0.1n", "-1E-9", "-1n"),
         (".5", "0.5", "500m"),
-        ("5.", "5", "5"),
-        ("100E", "9223372036854775807", "9223372036854775807"),
-        ("1e400", "9223372036854775807", "9223372036854775807"),
+        (".", "0", "0"),
+        ("m", "0", "0"),
+        ("-", "0", "0"),
+        ("08Ki", "8192", "8Ki"),
+        ("1000e0", "1000", "1e3"),
+        ("12345e-4", "1.2345", "1234500e-6"),
+        # Kubernetes keeps a text that it takes as canonical.
+        ("5.", "5", "5."),
+        ("007", "7", "007"),
+        ("971.144", "971.144", "971.144"),
+        ("100E", "9223372036854775807", "100E"),
+        ("1e400", "9223372036854775807", "10e399"),
+        ("-16Ei", "-9223372036854775807", "-9223372036854775807"),
+        ("1504.10E", "9223372036854775807", "1504100P"),
         ("0.000000000000000000000001E", "0.000001", "1u"),
     ],
 )
@@ -63,8 +74,9 @@ def test_canonical_is_stable(text: str) -> None:
         ("ten", "quantities must match the regular expression"),
         ("1 Gi", "quantities must match the regular expression"),
         ("1Gib", "quantities must match the regular expression"),
-        ("1.2.3", "unable to parse numeric part of quantity"),
-        (".", "unable to parse numeric part of quantity"),
+        ("1.2.3", "quantities must match the regular expression"),
+        ("--1", "unable to parse quantity's suffix"),
+        ("1e123456789", "unable to parse quantity's suffix"),
         ("1K", "unable to parse quantity's suffix"),
         ("1Kk", "unable to parse quantity's suffix"),
         ("1mi", "unable to parse quantity's suffix"),
