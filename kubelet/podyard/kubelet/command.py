@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     """Run until cancelled. Pods go on running then; the next kubelet of this node takes them over."""
-    root = args.data_dir / "kubelet" / args.node_name
+    root = (args.data_dir / "kubelet" / args.node_name).absolute()
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
         runtime = subprocess.SubprocessRuntime(root)
@@ -76,7 +76,7 @@ async def stop_all_pods(data_dir: Path) -> None:
 
     Does nothing where nothing is left; works as well after everything was killed.
     """
-    for root in sorted((data_dir / "kubelet").glob("*/")):
+    for root in sorted((data_dir.absolute() / "kubelet").glob("*/")):
         await subprocess.remove_everything(root)
 
 

@@ -17,6 +17,7 @@ from podyard.kubelet.node import (
     LEASE_NAMESPACE,
     LEASE_RENEW_SECONDS,
     STATUS_REPORT_SECONDS,
+    is_ready,
     make_conditions,
     make_lease,
     network_not_ready,
@@ -147,6 +148,8 @@ class NodeAgent:
         }
         if status_differs(current, status):
             await self._write_status(status)
+        if not self._problem:
+            self._ready.set()
 
     async def _send_status_anyhow(self) -> None:
         now = to_rfc3339(self._clock.now())
@@ -154,11 +157,11 @@ class NodeAgent:
         await self._write_status({**self._status, "conditions": make_conditions(self._problem, old, now)})
 
     async def _write_status(self, status: Object) -> None:
+        was_ready = is_ready(self._node)
         self._node = await self._client.patch(NODES, self._name, "", {"status": status}, subresource="status")
-        if not self._problem and not self._ready.is_set():
-            self._event("NodeReady", f"Node {self._name} status is now: NodeReady")
-        if not self._problem:
-            self._ready.set()
+        if (now_ready := is_ready(self._node)) != was_ready:
+            state = "NodeReady" if now_ready else "NodeNotReady"
+            self._event(state, f"Node {self._name} status is now: {state}")
 
     async def _renew(self) -> None:
         while True:

@@ -37,6 +37,7 @@ from podyard.process.clock import TimerHandle
 Object = dict[str, Any]
 
 SANDBOX_RETRY_SECONDS = 5.0
+NETWORK_PATIENCE_SECONDS = 5.0
 DEADLINE_REASON = "DeadlineExceeded"
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
@@ -50,6 +51,7 @@ class PodWorker:
         self.uid: str = pod["metadata"]["uid"]
         self._context = context
         self._pod = pod
+        self._began = context.clock.now()
         self._gone = False
         self._finished = finished
         self._events = PodEvents(context.recorder, pod)
@@ -184,7 +186,11 @@ class PodWorker:
         network = self._context.network_problem()
         mounts = mount_problem(self._pod)
         if network and not mounts:
-            self._tell("NetworkNotReady", f"network is not ready: {network}")
+            # A kubelet that starts learns of pods a moment before it learns of its addresses.
+            if (left := self._began + NETWORK_PATIENCE_SECONDS - self._context.clock.now()) > 0:
+                self._wake_after(left)
+            else:
+                self._tell("NetworkNotReady", f"network is not ready: {network}")
         elif mounts:
             self._tell("FailedMount", mounts)
         return bool(network or mounts)

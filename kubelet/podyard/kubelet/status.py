@@ -10,7 +10,14 @@ from podyard.api.times import to_rfc3339
 from podyard.kubelet.conditions import make_conditions
 from podyard.kubelet.observed import Observed
 from podyard.kubelet.runtime import ContainerState, ContainerStatus
-from podyard.kubelet.spec import containers, init_containers, is_sidecar, restart_policy, restarts_after
+from podyard.kubelet.spec import (
+    TERMINAL_PHASES,
+    containers,
+    init_containers,
+    is_sidecar,
+    restart_policy,
+    restarts_after,
+)
 
 Object = dict[str, Any]
 
@@ -54,6 +61,9 @@ def make_status(pod: Object, observed: Observed, view: View) -> Object:
     regular = [_container_status(pod, c, observed, view, init=False) for c in containers(pod)]
     by_name = {status["name"]: status for status in (*init, *regular)}
     phase = view.phase or pod_phase(pod, by_name, ended=view.ended)
+    settled = view.ended or phase not in TERMINAL_PHASES or old.get("phase") in TERMINAL_PHASES
+    if not settled:  # something of it may still run: nobody may take its place yet
+        phase = old.get("phase") or "Pending"
     status: Object = {
         "phase": phase,
         "conditions": make_conditions(
@@ -72,9 +82,8 @@ def make_status(pod: Object, observed: Observed, view: View) -> Object:
     if view.pod_ips:
         status["podIP"] = view.pod_ips[0]
         status["podIPs"] = [{"ip": ip} for ip in view.pod_ips]
-    for key in ("reason", "message"):
-        if value := getattr(view, key):
-            status[key] = value
+    if settled and view.reason:
+        status |= {"reason": view.reason, "message": view.message}
     return status
 
 
@@ -83,7 +92,7 @@ def _container_status(
 ) -> Object:
     name = container["name"]
     status = observed.latest(name)
-    if status is None:
+    if status is None or (status.state == ContainerState.CREATED and status.attempt == 0):
         return _without_instance(pod, container, view, init=init)
     result = _identity(container, status)
     problem = view.problems.get(name)

@@ -18,6 +18,12 @@ OWN_FIELDS = ("reason", "message")
 """Fields that disappear from the status when the kubelet says nothing of them any more."""
 
 
+UNEVENTFUL = (None, "ContainerCreating", "PodInitializing")
+
+GATHER_SECONDS = 0.05
+"""How long small steps, such as that a sandbox is there, wait to be told together with the next."""
+
+
 class StatusManager:
     """Sends each pod's newest status; while the apiserver is away it is kept and sent afterwards."""
 
@@ -34,10 +40,13 @@ class StatusManager:
         self._wanted[uid] = (pod, status)
         if sent is not None:
             self._on_sent[uid] = sent
-        if self._sent.get(uid) == status:
+        before = self._sent.get(uid)
+        if before == status:
             self._confirm(uid)
-        else:
+        elif is_urgent(before, status):
             self._queue.add(uid)
+        else:
+            self._queue.add_after(uid, GATHER_SECONDS)
 
     def get(self, uid: str) -> Object | None:
         """The newest status of a pod, sent or not."""
@@ -93,6 +102,21 @@ class StatusManager:
     def _confirm(self, uid: str) -> None:
         if callback := self._on_sent.pop(uid, None):
             callback()
+
+
+def is_urgent(before: Object | None, status: Object) -> bool:
+    """Whether others act on what has changed: the pod's phase, its readiness, why it waits."""
+    return _news(before or {"phase": "Pending"}) != _news(status)
+
+
+def _news(status: Object) -> tuple[Any, ...]:
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+    waiting = {
+        container["name"]: reason
+        for container in status.get("containerStatuses") or ()
+        if (reason := container["state"].get("waiting", {}).get("reason")) not in UNEVENTFUL
+    }
+    return status["phase"], ready, waiting
 
 
 def status_patch(pod: Object, status: Object) -> Object:

@@ -75,8 +75,21 @@ PHASES: list[tuple[str, Object, Observed, View, str]] = [
     ("being made", pod(WEB), observed(status("web", "created")), view(), "Pending"),
     ("to be restarted", pod(WEB), observed(status("web", "exited", 1)), view(), "Running"),
     ("Always restarts a success", pod(WEB), observed(status("web", "exited", 0)), view(), "Running"),
-    ("succeeded", pod(WEB, policy="OnFailure"), observed(status("web", "exited")), view(), "Succeeded"),
-    ("failed", pod(WEB, policy="Never"), observed(status("web", "exited", 1)), view(), "Failed"),
+    (
+        "succeeded",
+        pod(WEB, policy="OnFailure"),
+        observed(status("web", "exited")),
+        view(ended=True),
+        "Succeeded",
+    ),
+    ("failed", pod(WEB, policy="Never"), observed(status("web", "exited", 1)), view(ended=True), "Failed"),
+    (
+        "failed, but not ended",
+        pod(WEB, policy="Never"),
+        observed(status("web", "exited", 1)),
+        view(),
+        "Pending",
+    ),
     (
         "OnFailure restarts",
         pod(WEB, policy="OnFailure"),
@@ -100,7 +113,7 @@ PHASES: list[tuple[str, Object, Observed, View, str]] = [
         "init failed for good",
         pod(WEB, init=(SETUP,), policy="Never"),
         observed(status("setup", "exited", 1)),
-        view(),
+        view(ended=True),
         "Failed",
     ),
     (
@@ -118,7 +131,14 @@ PHASES: list[tuple[str, Object, Observed, View, str]] = [
         view(ended=True),
         "Succeeded",
     ),
-    ("settled", pod(WEB), observed(status("web")), view(phase="Failed", reason="DeadlineExceeded"), "Failed"),
+    ("to be ended as failed", pod(WEB), observed(status("web")), view(phase="Failed"), "Pending"),
+    (
+        "ended as failed",
+        pod(WEB),
+        observed(status("web", "exited")),
+        view(phase="Failed", ended=True),
+        "Failed",
+    ),
 ]
 
 
@@ -184,7 +204,7 @@ CONDITIONS: list[tuple[str, Object, Observed, View, dict[str, str]]] = [
         "failed",
         pod(WEB, policy="Never"),
         observed(status("web", "exited", 1)),
-        view(),
+        view(ended=True),
         {"Ready": "False PodFailed", "ContainersReady": "False PodFailed"},
     ),
 ]
