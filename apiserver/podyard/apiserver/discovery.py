@@ -58,21 +58,16 @@ _PROXY_KINDS = {"pods": "PodProxyOptions", "services": "ServiceProxyOptions", "n
 
 
 class DiscoveryHandlers:
-    """The handlers of /, /api, /apis and below."""
+    """The handlers of /api, /apis and below."""
 
     def __init__(self, config: RestConfig) -> None:
         self._server_address = config.server_address
-        self.paths: dict[str, Handler] = {"/": self.root, "/api": self.core, "/apis": self.groups}
+        self.paths: dict[str, Handler] = {"/api": self.core, "/apis": self.groups}
         for group, versions in groups().items():
             if group:
                 self.paths[f"/apis/{group}"] = self.group
             for version in versions:
                 self.paths[f"/apis/{group}/{version}" if group else f"/api/{version}"] = self.resources
-
-    async def root(self, request: web.Request) -> web.StreamResponse:
-        """Every path that is not a resource's."""
-        paths = sorted({*self.paths, "/healthz", "/livez", "/readyz", "/metrics", "/version", "/openapi/v2"})
-        return answer_bytes(request, orjson.dumps({"paths": [p for p in paths if p != "/"]}))
 
     async def core(self, request: web.Request) -> web.StreamResponse:
         """/api."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from podyard.apiserver.answers import answer_object
 from podyard.apiserver.connect.serve import CONNECTING, ConnectHandlers
 from podyard.apiserver.context import RestConfig, info_of
 from podyard.apiserver.discovery import DiscoveryHandlers
@@ -36,7 +37,11 @@ class Dispatcher:
             if info.subresource in CONNECTING:
                 return await self._connect.connect(request)
             return await self._verbs[info.verb](request)
-        handler = self._paths.get(info.path.rstrip("/") or "/")
+        handler = self._paths.get(info.path.rstrip("/"), self.root if info.path == "/" else None)
         if handler is None or request.method not in ("GET", "HEAD"):
             raise no_such_resource()
         return await handler(request)
+
+    async def root(self, request: web.Request) -> web.StreamResponse:
+        """Every path that is not a resource's."""
+        return answer_object(request, {"paths": sorted(self._paths)})

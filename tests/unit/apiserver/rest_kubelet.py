@@ -60,6 +60,7 @@ class FakeKubelet(StreamingServicer):
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
             for task in tasks:
                 task.cancel()
 
@@ -116,6 +117,13 @@ class FakeKubelet(StreamingServicer):
                 await asyncio.Event().wait()
             finally:
                 self.cancelled.set()
+
+    async def PortForward(
+        self, request_iterator: AsyncIterator[pb.PortForwardInput], context: Context
+    ) -> AsyncIterator[pb.PortForwardOutput]:
+        """Give back what comes."""
+        async for item in request_iterator:
+            yield pb.PortForwardOutput(data=item.data)
 
 
 async def serve_kubelet(kubelet: FakeKubelet, tls: TlsFiles, address: str) -> tuple[grpc.aio.Server, int]:

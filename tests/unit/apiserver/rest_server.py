@@ -22,11 +22,14 @@ ADDRESS = "127.200.4.1"
 
 @dataclass
 class RestServer:
-    """`client` has a certificate and `stranger` has none; both know the URL's beginning."""
+    """`client` has a certificate and `stranger` has none; both know the URL's beginning.
+
+    `authority` has signed every certificate.
+    """
 
     client: aiohttp.ClientSession
     stranger: aiohttp.ClientSession
-    url: str
+    authority: Authority
 
     async def json(self, method: str, path: str, **arguments: Any) -> tuple[int, Any]:
         """Status and decoded body of one request."""
@@ -53,6 +56,6 @@ async def rest_server(
             for files in (admin, None)
         )
         async with known, unknown:
-            yield RestServer(known, unknown, url)
+            yield RestServer(known, unknown, authority)
     finally:
         await runner.cleanup()

@@ -1,0 +1,215 @@
+"""exec, attach and log, against a kubelet that runs subprocesses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from podyard.api.resources import NODES, PODS
+from podyard.apiserver.connect.channels import V4, V5, Channel
+from tests.unit.apiserver.rest_kubelet import FakeKubelet, serve_kubelet
+from tests.unit.apiserver.rest_registry import MemoryRegistry
+from tests.unit.apiserver.rest_server import RestServer, rest_server
+
+KUBELET = "127.200.4.2"
+POD = "/api/v1/namespaces/ns/pods/p"
+
+
+def pod(name: str, *containers: str, node: str = "node1", phase: str = "Running") -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}"},
+        "spec": {"nodeName": node, "containers": [{"name": c, "image": "x"} for c in containers]},
+        "status": {"phase": phase},
+    }
+
+
+@asynccontextmanager
+async def cluster(directory: Path, *, down: bool = False) -> AsyncIterator[tuple[RestServer, FakeKubelet]]:
+    """A REST server and the kubelet of its only node; `down`: nobody listens there."""
+    registry, kubelet = MemoryRegistry(), FakeKubelet()
+    registry.put(PODS, pod("p", "c"))
+    registry.put(PODS, pod("two", "a", "b"))
+    registry.put(PODS, pod("pending", "c", node=""))
+    registry.put(PODS, pod("ended", "c", phase="Succeeded"))
+    async with rest_server(registry, directory) as server:
+        tls = server.authority.issue("system:node:node1", "system:nodes", address=KUBELET)
+        grpc_server, port = await serve_kubelet(kubelet, tls, KUBELET)
+        if down:
+            await grpc_server.stop(None)
+        addresses = [{"type": "Hostname", "address": "h"}, {"type": "InternalIP", "address": KUBELET}]
+        status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+        registry.put(NODES, {"metadata": {"name": "node1"}, "status": status})
+        try:
+            yield server, kubelet
+        finally:
+            await grpc_server.stop(None)
+
+
+async def collect(socket: aiohttp.ClientWebSocketResponse) -> dict[int, bytes]:
+    """What came on each channel until the server closed."""
+    found: dict[int, bytes] = {}
+    async for message in socket:
+        found[message.data[0]] = found.get(message.data[0], b"") + message.data[1:]
+    return found
+
+
+def query(*command: str, **streams: str) -> str:
+    parts = [f"command={part}" for part in command] + [f"{name}={value}" for name, value in streams.items()]
+    return "&".join(parts)
+
+
+@pytest.mark.parametrize("protocol", [V5, V4])
+async def test_exec_gives_output_and_exit_code(tmp_path: Path, protocol: str) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        url = f"{POD}/exec?" + query(
+            "sh", "-c", "echo out; echo err 1>%262; exit 3", stdout="true", stderr="true"
+        )
+        async with server.client.ws_connect(url, protocols=(protocol,)) as socket:
+            assert socket.protocol == protocol
+            found = await collect(socket)
+            assert socket.close_code == 1000
+    assert found[Channel.STDOUT] == b"out\n"
+    assert found[Channel.STDERR] == b"err\n"
+    status = orjson.loads(found[Channel.ERROR])
+    assert (status["status"], status["reason"]) == ("Failure", "NonZeroExitCode")
+    assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+    assert kubelet.start.container.pod == "p"
+    assert kubelet.start.container.uid == "uid-p"
+    assert kubelet.start.container.container == "c"
+    assert kubelet.peers == ["apiserver-kubelet-client"]
+
+
+async def test_exec_passes_input_size_and_the_end_of_input(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        url = f"{POD}/exec?" + query("cat", stdin="1", stdout="1", tty="1")
+        async with server.client.ws_connect(url, protocols=(V5,)) as socket:
+            await socket.send_bytes(b'\x04{"Width":99,"Height":33}')
+            await socket.send_bytes(b"\x00hello ")
+            await socket.send_bytes(b"\x00world")
+            await socket.send_bytes(bytes((Channel.CLOSE, Channel.STDIN)))
+            found = await collect(socket)
+    assert found[Channel.STDOUT] == b"hello world"
+    assert orjson.loads(found[Channel.ERROR])["status"] == "Success"
+    assert kubelet.sizes == [(99, 33)]
+
+
+async def test_a_client_that_closes_ends_the_command(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        url = f"{POD}/exec?" + query("sh", "-c", "echo started; sleep 100", stdout="true")
+        async with server.client.ws_connect(url, protocols=(V5,)) as socket:
+            assert await socket.receive_bytes() == b"\x01"  # the stream stands
+            assert await socket.receive_bytes() == b"\x01started\n"
+            await socket.close()
+        async with asyncio.timeout(5):
+            await kubelet.cancelled.wait()
+
+
+async def test_attach(tmp_path: Path) -> None:
+    async with (
+        cluster(tmp_path) as (server, _),
+        server.client.ws_connect(f"{POD}/attach?stdout=true", protocols=(V5,)) as socket,
+    ):
+        found = await collect(socket)
+    assert found[Channel.STDOUT] == b"attached\n"
+
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("nothing/exec?command=ls&stdout=true", 404, 'pods "nothing" not found'),
+        ("p/exec?command=ls", 400, "you must specify at least 1 of stdin, stdout, stderr"),
+        ("p/exec?stdout=1", 400, "you must specify at least one command for the pod exec subresource"),
+        ("p/exec?command=ls&stdout=1&container=x", 400, "container x is not valid for pod p"),
+        (
+            "two/exec?command=ls&stdout=1",
+            400,
+            "a container name must be specified for pod two, choose one of: [a b]",
+        ),
+        ("pending/exec?command=ls&stdout=1", 400, "pod pending does not have a host assigned"),
+        (
+            "ended/exec?command=ls&stdout=1",
+            400,
+            "cannot exec into a container in a completed pod; current phase is Succeeded",
+        ),
+        (
+            "p/exec?command=ls&stdout=1",
+            400,
+            "SPDY streams are not supported by this server yet: "
+            "use kubectl 1.30 or later, which uses WebSockets",
+        ),
+        ("two/log", 400, "a container name must be specified for pod two, choose one of: [a b]"),
+        ("p/log?container=x", 400, "container x is not valid for pod p"),
+        (
+            "p/log?tailLines=-1",
+            422,
+            'PodLogOptions "p" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+        ),
+        (
+            "p/log?sinceTime=now",
+            422,
+            None,
+        ),
+        ("p/portforward", 501, "portforward is not supported by this server yet"),
+    ],
+)
+async def test_refused(tmp_path: Path, path: str, code: int, message: str | None) -> None:
+    async with cluster(tmp_path) as (server, _):
+        headers = {} if "log" in path else UPGRADE
+        method = "GET" if "log" in path else "POST"
+        answered, status = await server.json(method, f"/api/v1/namespaces/ns/pods/{path}", headers=headers)
+    assert answered == code
+    assert message is None or status["message"] == message
+
+
+async def test_a_kubelet_that_is_down(tmp_path: Path) -> None:
+    async with cluster(tmp_path, down=True) as (server, _):
+        code, status = await server.json("GET", f"{POD}/log")
+        assert code == 502
+        assert status["message"].startswith("error dialing backend: kubelet of node node1: ")
+        url = f"{POD}/exec?command=ls&stdout=true"
+        async with server.client.ws_connect(url, protocols=(V5,)) as socket:
+            found = await collect(socket)
+    assert orjson.loads(found[Channel.ERROR])["message"].startswith("error dialing backend: ")
+
+
+async def test_log(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        kubelet.logs = [b"one\n", b"two\n"]
+        options = "previous=true&timestamps=true&tailLines=5&limitBytes=9&sinceTime=2023-11-14T22:13:20Z"
+        async with server.client.get(f"{POD}/log?container=c&{options}") as response:
+            assert (response.status, response.content_type) == (200, "text/plain")
+            assert await response.read() == b"one\ntwo\n"
+        asked = kubelet.log_request
+        assert (asked.container.container, asked.previous, asked.timestamps) == ("c", True, True)
+        assert (asked.tail_lines, asked.limit_bytes, asked.since_time) == (5, 9, 1_700_000_000)
+        async with server.client.get(f"{POD}/log") as response:
+            assert response.status == 200
+        assert not kubelet.log_request.HasField("tail_lines")
+        async with server.client.get("/api/v1/namespaces/ns/pods/pending/log") as response:
+            assert (response.status, await response.read()) == (200, b"")
+
+
+async def test_log_follows_until_the_client_goes(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        kubelet.logs = [b"one\n"]
+        async with server.client.get(f"{POD}/log?follow=true") as response:
+            assert await response.content.readline() == b"one\n"
+        async with asyncio.timeout(5):
+            await kubelet.cancelled.wait()
+
+
+async def test_what_the_kubelet_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        kubelet.refusal = 'container "c" in pod "p" is waiting to start: ContainerCreating'
+        code, status = await server.json("GET", f"{POD}/log")
+    assert (code, status["reason"], status["message"]) == (400, "BadRequest", kubelet.refusal)
