@@ -21,7 +21,7 @@ def catalog(tmp_path: Path) -> ImageCatalog:
     return ImageCatalog(tmp_path / "images")
 
 
-async def http(ip: str, request: str, port: int = 80, tls: ssl.SSLContext | None = None) -> tuple[str, str]:
+async def http(ip: str, request: str, port: int = 8080, tls: ssl.SSLContext | None = None) -> tuple[str, str]:
     """One request on a connection of its own: the head and the body of the answer."""
     reader, writer = await asyncio.open_connection(ip, port, ssl=tls)
     writer.write(f"{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nUser-Agent: test\r\n\r\n".encode())
@@ -30,13 +30,14 @@ async def http(ip: str, request: str, port: int = 80, tls: ssl.SSLContext | None
     return head, body
 
 
+PORTS = (ContainerPort(container_port=8080),)  # 80 is not everybody's
 built_in = pytest.mark.skipif(setup.find_nginx() is not None, reason="this host has a real nginx")
 
 
 async def test_nginx_serves_its_page(pods: Pods, catalog: ImageCatalog) -> None:
     ips = [fresh_ip(), fresh_ip()]
     image = await catalog.pull_image("nginx")
-    containers = await asyncio.gather(*(pods.run_image(image, ip) for ip in ips))
+    containers = await asyncio.gather(*(pods.run_image(image, ip, ports=PORTS) for ip in ips))
     for ip in ips:
         head, body = await http(ip, "GET /")
         assert head.startswith("HTTP/1.1 200 OK\r\n")
@@ -64,7 +65,7 @@ async def test_built_in_nginx_answers(
     pods: Pods, catalog: ImageCatalog, request_line: str, status: str, body: str
 ) -> None:
     ip = fresh_ip()
-    await pods.run_image(await catalog.pull_image("nginx:1.25"), ip)
+    await pods.run_image(await catalog.pull_image("nginx:1.25"), ip, ports=PORTS)
     head, found = await http(ip, request_line)
     assert head.startswith(f"HTTP/1.1 {status}\r\n")
     assert "Server: nginx/1.25\r\n" in head
@@ -73,7 +74,7 @@ async def test_built_in_nginx_answers(
 
 async def test_nginx_logs_requests_on_stdout(pods: Pods, catalog: ImageCatalog) -> None:
     ip = fresh_ip()
-    container = await pods.run_image(await catalog.pull_image("nginx"), ip)
+    container = await pods.run_image(await catalog.pull_image("nginx"), ip, ports=PORTS)
     _, body = await http(ip, "GET /")
     path = (await pods.runtime.container_status(container)).log_path
     line = (
@@ -85,7 +86,7 @@ async def test_nginx_logs_requests_on_stdout(pods: Pods, catalog: ImageCatalog) 
 
 async def test_nginx_listens_on_what_is_declared(pods: Pods, catalog: ImageCatalog) -> None:
     ip = fresh_ip()
-    ports = (ContainerPort(container_port=8080), ContainerPort(container_port=8081))
+    ports = (*PORTS, ContainerPort(container_port=8081))
     await pods.run_image(await catalog.pull_image("nginx"), ip, ports=ports)
     for port in (8080, 8081):
         assert "Welcome to nginx!" in (await http(ip, "GET /", port))[1]
@@ -96,8 +97,8 @@ async def test_nginx_listens_on_what_is_declared(pods: Pods, catalog: ImageCatal
 @built_in
 async def test_nginx_quits_gracefully(pods: Pods, catalog: ImageCatalog) -> None:
     ip = fresh_ip()
-    container = await pods.run_image(await catalog.pull_image("nginx"), ip)
-    reader, writer = await asyncio.open_connection(ip, 80)  # idle: must not hold it up
+    container = await pods.run_image(await catalog.pull_image("nginx"), ip, ports=PORTS)
+    reader, writer = await asyncio.open_connection(ip, 8080)  # idle: must not hold it up
     await pods.runtime.stop_container(container, 30)
     assert (await pods.runtime.container_status(container)).exit_code == 0
     assert await reader.read() == b""
@@ -105,7 +106,7 @@ async def test_nginx_quits_gracefully(pods: Pods, catalog: ImageCatalog) -> None
 
 
 async def test_nginx_command_line(pods: Pods, catalog: ImageCatalog) -> None:
-    container = await pods.run_image(await catalog.pull_image("nginx:1.25"), fresh_ip())
+    container = await pods.run_image(await catalog.pull_image("nginx:1.25"), fresh_ip(), ports=PORTS)
     version = await pods.runtime.exec_sync(container, ["nginx", "-v"], 20)
     assert version.exit_code == 0 and version.stderr.startswith(b"nginx version: nginx/1.")
     check = await pods.runtime.exec_sync(container, ["nginx", "-t"], 20)
@@ -123,11 +124,11 @@ async def test_nginx_command_line(pods: Pods, catalog: ImageCatalog) -> None:
 async def test_a_taken_address_is_said_as_nginx_says_it(pods: Pods, catalog: ImageCatalog) -> None:
     ip = fresh_ip()
     image = await catalog.pull_image("nginx")
-    await pods.run_image(image, ip)
-    second = await pods.run_image(image, ip)
+    await pods.run_image(image, ip, ports=PORTS)
+    second = await pods.run_image(image, ip, ports=PORTS)
     assert (await pods.exited(second)).exit_code == 1
     ((_, _, text),) = await pods.log(second)
-    assert text == f"nginx: [emerg] bind() to {ip}:80 failed (98: Address already in use)"
+    assert text == f"nginx: [emerg] bind() to {ip}:8080 failed (98: Address already in use)"
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:
@@ -144,16 +145,16 @@ async def test_tls_when_there_is_a_certificate(pods: Pods, tmp_path: Path) -> No
     cert, key = certificate(tmp_path)
     own = tmp_path / "own.yaml"
     own.write_text(
-        "images: [{name: tls, ports: [80, 443], listen: address, waitForPorts: true, command: [nginx],\n"
+        "images: [{name: tls, ports: [8080, 8443], listen: address, waitForPorts: true, command: [nginx],\n"
         '  programs: {nginx: ["${python}", -I, -S, "${programs}/nginx/__main__.py", "${site}",'
-        f' "443:{cert}:{key}"]}}}}]\n'
+        f' "8443:{cert}:{key}"]}}}}]\n'
     )
     ip = fresh_ip()
     await pods.run_image(await ImageCatalog(tmp_path / "images", own).pull_image("tls"), ip)
     context = ssl.create_default_context(cafile=str(cert))
     context.check_hostname = False
-    assert "Welcome to nginx!" in (await http(ip, "GET /", 443, context))[1]
-    assert "Welcome to nginx!" in (await http(ip, "GET /", 80))[1]
+    assert "Welcome to nginx!" in (await http(ip, "GET /", 8443, context))[1]
+    assert "Welcome to nginx!" in (await http(ip, "GET /"))[1]
 
 
 def test_the_real_nginx_gets_its_addresses(tmp_path: Path) -> None:

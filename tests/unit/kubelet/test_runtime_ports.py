@@ -151,7 +151,8 @@ async def test_a_backend_that_hangs_up_resets(pods: Pods) -> None:
         wait_for_ports=True,
     )
     with pytest.raises(ConnectionResetError):
-        await talk(ip, 8080, b"")
+        reader, _writer = await asyncio.open_connection(ip, 8080)
+        await reader.readexactly(1)
 
 
 LATE = """

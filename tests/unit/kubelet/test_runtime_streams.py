@@ -104,7 +104,7 @@ async def test_much_data_both_ways(pods: Pods) -> None:
 
 
 async def test_exec_sync_gives_up_and_kills(pods: Pods) -> None:
-    container = await pods.run("sleep 1000")
+    container = await pods.run(["sleep", "1000"])
     before = len(processes_of(container))
     result = await pods.runtime.exec_sync(container, ["sh", "-c", "echo some; sleep 1000"], 0.3)
     assert (result.timed_out, result.stdout) == (True, b"some\n")

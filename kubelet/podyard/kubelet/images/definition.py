@@ -15,6 +15,7 @@ import yaml
 from podyard.kubelet.images import InvalidImageName
 from podyard.kubelet.images.reference import DEFAULT_TAG, Reference, familiar, normalise_name
 from podyard.kubelet.runtime import ContainerPort, ListenMode
+from podyard.process.main import UserError
 
 _FIELDS = {
     "name",
@@ -35,7 +36,7 @@ _FIELDS = {
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
-class CatalogError(Exception):
+class CatalogError(UserError):
     """A catalog file is wrong; the text names the file, the image and the field."""
 
 
