@@ -32,6 +32,10 @@ class SchedulingQueue:
         self._arrivals = 0
         self._wakeup = asyncio.Event()
 
+    def count(self, state: str) -> int:
+        """How many pods are active, in back-off ("backoff") or unschedulable."""
+        return sum(found.state == state for found in self._waiting.values())
+
     def add(self, pod: Object) -> None:
         """A pod that has to be scheduled, or a newer state of one that waits already."""
         uid = pod["metadata"]["uid"]

@@ -10,7 +10,10 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from prometheus_client import Counter, Gauge
 
 from podyard.api import selectors
 from podyard.api.errors import StatusError
@@ -29,6 +32,9 @@ logger = logging.getLogger("default-scheduler")
 
 NAME = "default-scheduler"
 
+ATTEMPTS = Counter("scheduler_schedule_attempts_total", "Decisions about pods, by result.", ["result"])
+PENDING = Gauge("scheduler_pending_pods", "Pods that wait for a node, by queue.", ["queue"])
+
 RETRY_ALL_SECONDS = 300.0
 """How often pods that no node can take are tried again without any reason."""
 
@@ -43,6 +49,8 @@ class Scheduler:
         self._events = EventRecorder(client, NAME)
         self._queue = SchedulingQueue(clock)
         self._cache = Cache()
+        for state in ("active", "backoff", "unschedulable"):
+            PENDING.labels(state).set_function(partial(self._queue.count, state))
         self._pods = informers.informer(PODS)
         self._nodes = informers.informer(NODES)
         self._services = informers.informer(SERVICES)
@@ -99,7 +107,9 @@ class Scheduler:
         except Exception:
             logger.exception("scheduling of %s/%s", pod["metadata"]["namespace"], pod["metadata"]["name"])
             self._queue.retry(pod["metadata"]["uid"])
+            ATTEMPTS.labels("error").inc()
             return
+        ATTEMPTS.labels("scheduled" if decision.node else "unschedulable").inc()
         if decision.node:
             self._cache.assume(pod, decision.node)
             group.create_task(self._bind(pod, decision.node))
