@@ -64,6 +64,7 @@ class PodWorker:
         self._ending: EndingSteps | None = None
         self._observed = Observed()
         self._problems: Mapping[str, Problem] = {}
+        self._held: set[str] = set()  # containers whose postStart hook is not done: not running yet
         self._sandbox_retry_at = 0.0
         self._told: str = ""  # what keeps the whole pod, as last reported in an Event
         self._timer: TimerHandle | None = None
@@ -133,7 +134,8 @@ class PodWorker:
     def _watch_probes(self) -> None:
         running = {}
         for status in self._observed.containers:
-            if status.state == ContainerState.RUNNING and (found := find_container(self._pod, status.name)):
+            found = find_container(self._pod, status.name)
+            if found and status.state == ContainerState.RUNNING and status.name not in self._held:
                 running[status.id] = found
         self._probes.watch(running, self._known_probes)
         self._known_probes = None
@@ -233,6 +235,8 @@ class PodWorker:
         await remove_old_containers(self._context, observed, name)
         self._restarts.starting(container, observed)
         where = PodAddresses(self._pod_ips(), (self._context.node_ip,))
+        if (container.get("lifecycle") or {}).get("postStart"):
+            self._held.add(name)
         try:
             await self._context.starter.start(
                 self._pod, container, self._next_attempt(name), sandbox, where, self._events
@@ -241,19 +245,22 @@ class PodWorker:
             self._restarts.failed(name, failure)
         else:
             self._restarts.succeeded(name)
+        finally:
+            self._held.discard(name)
 
     def _next_attempt(self, name: str) -> int:
         """The number of the instance to be made; the runtime's records come before the pod's status."""
         latest = self._observed.latest(name)
         if latest is not None:
             return latest.attempt + (latest.state != ContainerState.CREATED)
-        for status in _container_statuses(self._pod):
-            if status["name"] == name and status.get("containerID"):
-                return int(status.get("restartCount") or 0) + 1
+        for status in _container_statuses(self._with_last_status()):
+            if status["name"] == name:
+                return int(status.get("restartCount") or 0) + ("terminated" in status.get("state", {}))
         return 0
 
     async def _kill(self, kill: Kill) -> None:
         status = next(c for c in self._observed.containers if c.id == kill.container_id)
+        self._restarts.killed(status.id)
         grace = grace_period(self._pod)
         container = find_container(self._pod, kill.name)
         if container is not None and kill.reason is not None:
@@ -288,6 +295,7 @@ class PodWorker:
             pod_ips=self._pod_ips() if sandbox else (),
             host_ips=(self._context.node_ip,),
             problems={} if ending else self._problems,
+            held=frozenset(self._held),
             started=self._probes.started(),
             ready=self._probes.ready(),
             ended=ended,

@@ -27,6 +27,7 @@ class Restarts:
         self._clock = clock
         self._problems: dict[str, Problem] = {}
         self._retry_at: dict[str, float] = {}
+        self._killed: set[str] = set()
         self._told: dict[str, float] = {}  # container name → the end whose back-off was reported
 
     def waits(self, pod: Object, observed: Observed) -> dict[str, float]:
@@ -37,19 +38,33 @@ class Restarts:
             name = container["name"]
             status = observed.latest(name)
             wait = self._retry_at.get(name, 0.0) - now
-            if status is not None and status.state == ContainerState.EXITED:
+            if (failed_at := self._failed_at(name, observed)) and status is not None:
                 key = self._key(container)
                 self._backoff.restore(key, status.attempt, status.started_at or status.created_at)
-                wait = max(wait, self._backoff.remaining(key, status.finished_at, now))
+                wait = max(wait, self._backoff.remaining(key, failed_at, now))
             if wait > 0:
                 waits[name] = wait
         return waits
 
     def starting(self, container: Object, observed: Observed) -> None:
         """The container is started now; when it had ended before, the next time waits longer."""
-        status = observed.latest(container["name"])
-        if status is not None and status.state == ContainerState.EXITED:
-            self._backoff.grow(self._key(container), status.finished_at, self._clock.now())
+        if failed_at := self._failed_at(container["name"], observed):
+            self._backoff.grow(self._key(container), failed_at, self._clock.now())
+
+    def killed(self, container_id: str) -> None:
+        """The kubelet itself ends this instance, to start the container anew."""
+        self._killed.add(container_id)
+
+    def _failed_at(self, name: str, observed: Observed) -> float | None:
+        """When the container last ended by itself; None when there is nothing to wait for.
+
+        For one that the kubelet ended it is the end of the instance before, as in Kubernetes, where
+        the back-off of a probe's victim is looked up before it is killed.
+        """
+        status = observed.latest(name)
+        if status is not None and status.id in self._killed:
+            status = observed.previous(name)
+        return status.finished_at if status and status.state == ContainerState.EXITED else None
 
     def failed(self, name: str, failure: StartFailure) -> None:
         """The container could not be started."""

@@ -36,15 +36,17 @@ class Problem:
 class View:
     """What the status shows beside the runtime's lists.
 
-    `problems` are by container name, `started` and `ready` (the probes' findings) by container id.
-    `ended`: nothing of the pod runs any more, nor will. `phase`, `reason` and `message` are set when
-    they are settled, whatever the containers do (DeadlineExceeded). `now` is in seconds since the epoch.
+    `problems` are by container name; `held` names containers whose postStart hook is not done.
+    `started` and `ready` are the probes' findings by container id. `ended`: nothing of the pod runs
+    any more, nor will. `phase`, `reason` and `message` are set when they are settled, whatever the
+    containers do (DeadlineExceeded). `now` is in seconds since the epoch.
     """
 
     now: float
     pod_ips: tuple[str, ...] = ()
     host_ips: tuple[str, ...] = ()
     problems: Mapping[str, Problem] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
     started: Mapping[str, bool] = field(default_factory=dict)
     ready: Mapping[str, bool] = field(default_factory=dict)
     ended: bool = False
@@ -92,16 +94,17 @@ def _container_status(
 ) -> Object:
     name = container["name"]
     status = observed.latest(name)
-    if status is None or (status.state == ContainerState.CREATED and status.attempt == 0):
+    created = status is not None and (status.state == ContainerState.CREATED or name in view.held)
+    if status is None or (created and status.attempt == 0):
         return _without_instance(pod, container, view, init=init)
     result = _identity(container, status)
     problem = view.problems.get(name)
-    if status.state == ContainerState.RUNNING:
+    if created:
+        result["state"] = {"waiting": _waiting(pod, problem)}
+    elif status.state == ContainerState.RUNNING:
         result["state"] = {"running": {"startedAt": to_rfc3339(status.started_at)}}
         result["started"] = view.started.get(status.id, False)
         result["ready"] = view.ready.get(status.id, False) and (not init or is_sidecar(container))
-    elif status.state == ContainerState.CREATED:
-        result["state"] = {"waiting": _waiting(pod, problem)}
     else:
         result["state"] = {"terminated": terminated(status)}
         if init:
@@ -158,6 +161,7 @@ def _without_instance(pod: Object, container: Object, view: View, *, init: bool)
             "finishedAt": None,
         }
         result["state" if view.ended else "lastState"] = {"terminated": lost}
+        result["restartCount"] += not view.ended
     return result
 
 

@@ -300,9 +300,21 @@ def test_a_container_whose_record_is_lost() -> None:
     made = only(subject, Observed(), view())
     assert made["state"] == {"waiting": {"reason": "ContainerCreating"}}
     assert made["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
-    assert made["restartCount"] == 2
+    assert made["restartCount"] == 3
+    subject["status"]["containerStatuses"] = [made]
+    assert only(subject, Observed(), view()) == made, "it is lost once"
     subject["status"] = make_status(subject, observed(status("web", "exited", 1)), view())
     assert only(subject, Observed(), view(ended=True))["state"]["terminated"]["exitCode"] == 1
+
+
+def test_a_container_runs_once_its_post_start_hook_is_done() -> None:
+    waiting = {"waiting": {"reason": "ContainerCreating"}}
+    made = only(pod(WEB), observed(status("web")), view(held=frozenset({"web"})))
+    assert (made["state"], made["ready"]) == (waiting, False)
+    seen = observed(status("web", "exited", 1), status("web", attempt=1))
+    made = only(pod(WEB), seen, view(held=frozenset({"web"})))
+    assert (made["state"], made["restartCount"]) == (waiting, 1)
+    assert made["lastState"]["terminated"]["exitCode"] == 1
 
 
 def test_a_finished_init_container_is_ready() -> None:
