@@ -22,7 +22,7 @@ Key = tuple[str, str]
 Objects = list[Object]
 
 FIRST_DELAY_SECONDS = 0.05
-MAX_DELAY_SECONDS = 1.0
+MAX_DELAY_SECONDS = 0.4
 
 logger = logging.getLogger("informer")
 
@@ -149,8 +149,10 @@ class Informer:
                     version = await self._follow(version)
             except StatusError as error:
                 logger.debug("%s: %s", self.resource.group_resource, error)
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, MAX_DELAY_SECONDS)
+            except Exception:
+                logger.exception("%s", self.resource.group_resource)
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, MAX_DELAY_SECONDS)
 
     async def _follow(self, version: str) -> str:
         began = version
