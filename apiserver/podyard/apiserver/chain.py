@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -11,9 +12,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from prometheus_client import Counter, Histogram
 
-from podyard.api.errors import StatusError, internal_error, status_error, unauthorized
+from podyard.api.errors import StatusError, bad_request, internal_error, status_error, unauthorized
 from podyard.apiserver.answers import answer_status, warning_header
-from podyard.apiserver.authn import Authenticator, authenticate
+from podyard.apiserver.authn import AUTHENTICATED, Authenticator, authenticate
 from podyard.apiserver.authz import Attributes, Authorizer
 from podyard.apiserver.bodies import MAX_BODY_BYTES
 from podyard.apiserver.context import info_of, known_info, set_info, set_user, user_of, warnings_of
@@ -69,8 +70,8 @@ async def answer_errors(request: web.Request, handler: Next) -> web.StreamRespon
         response = answer_status(request, status_error(413, "RequestEntityTooLarge", why))
     except web.HTTPException:
         raise  # a redirection
-    except ConnectionResetError:
-        raise  # the client is gone; there is nobody to answer
+    except ConnectionResetError as error:
+        raise asyncio.CancelledError from error  # the client is gone; there is nobody to answer
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         response = answer_status(request, internal_error("see the log of the apiserver"))
@@ -90,6 +91,28 @@ def authentication(authenticators: Sequence[Authenticator]) -> Middleware:
                 raise unauthorized()
             user = ANONYMOUS
         set_user(request, user)
+        return await handler(request)
+
+    return link
+
+
+def impersonation(authorizer: Authorizer) -> Middleware:
+    """Act as the user of the headers Impersonate-User and Impersonate-Group, where that is allowed."""
+
+    @web.middleware
+    async def link(request: web.Request, handler: Next) -> web.StreamResponse:
+        name = request.headers.get("Impersonate-User", "")
+        groups = request.headers.getall("Impersonate-Group", [])
+        if name or groups:
+            user = user_of(request)
+            if not name:
+                raise bad_request("requested groups without impersonating a user")
+            for resource, value in (("users", name), *(("groups", group) for group in groups)):
+                asked = Attributes(user, "impersonate", resource=resource, name=value)
+                decision = authorizer.authorize(asked)
+                if not decision.allowed:
+                    raise _forbidden(asked, decision.reason)
+            set_user(request, User(name, (*groups, AUTHENTICATED)))
         return await handler(request)
 
     return link

@@ -10,6 +10,7 @@ from podyard.apiserver.context import RestConfig, info_of
 from podyard.apiserver.discovery import DiscoveryHandlers
 from podyard.apiserver.handlers import Handler, ResourceHandlers
 from podyard.apiserver.health import HealthHandlers
+from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.openapi.serve import OpenApiHandlers
 from podyard.apiserver.registry import Registry
 from podyard.apiserver.requestinfo import no_such_resource
@@ -20,9 +21,9 @@ from podyard.apiserver.watches import Watches
 class Dispatcher:
     """Knows every handler. One for each application."""
 
-    def __init__(self, registry: Registry, watches: Watches, config: RestConfig) -> None:
-        self._verbs = ResourceHandlers(registry, watches).verbs
-        self._connect = ConnectHandlers(registry, config.kubelet_tls)
+    def __init__(self, registry: Registry, long_running: LongRunning, config: RestConfig) -> None:
+        self._verbs = ResourceHandlers(registry, Watches(registry, long_running)).verbs
+        self._connect = ConnectHandlers(registry, config.kubelet_tls, long_running)
         self._reviews = ReviewHandlers(config.authorizer)
         health = HealthHandlers(config)
         discovery = DiscoveryHandlers(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -14,6 +13,7 @@ from podyard.api.errors import StatusError
 from podyard.api.resources import Resource
 from podyard.apiserver.answers import content_type
 from podyard.apiserver.bodies import boolean, integer
+from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.negotiate import Accepted
 from podyard.apiserver.registry import Event, Registry, Watch
 from podyard.apiserver.shapes import partial
@@ -29,12 +29,11 @@ _HEADS = {
 
 
 class Watches:
-    """Serves watches, and ends them all when the server stops."""
+    """Serves watches."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, long_running: LongRunning) -> None:
         self._registry = registry
-        self._running: set[asyncio.Task[object]] = set()
-        self._stopping = False
+        self._long_running = long_running
 
     async def serve(
         self, request: web.Request, resource: Resource, namespace: str, accepted: Accepted, *, name: str = ""
@@ -73,29 +72,13 @@ class Watches:
         return response
 
     async def _follow(self, watch: Watch, response: web.StreamResponse, encode: Encode) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._running.add(task)
         try:
-            async with aclosing(watch):
-                async for event in watch:
-                    await response.write(encode(event))
+            with self._long_running.track():
+                async with aclosing(watch):
+                    async for event in watch:
+                        await response.write(encode(event))
         except StatusError as error:
             await response.write(_error_line(error))
-        except asyncio.CancelledError:
-            if not self._stopping:
-                raise  # the client is gone
-            task.uncancel()
-        except ConnectionResetError:
-            pass  # the client is gone
-        finally:
-            self._running.discard(task)
-
-    async def stop(self) -> None:
-        """End every watch cleanly."""
-        self._stopping = True
-        for task in list(self._running):
-            task.cancel()
 
 
 Encode = Callable[[Event], bytes]

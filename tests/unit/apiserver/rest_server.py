@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from podyard.apiserver.app import make_app
 from podyard.apiserver.authn import server_tls
@@ -30,6 +31,7 @@ class RestServer:
     client: aiohttp.ClientSession
     stranger: aiohttp.ClientSession
     authority: Authority
+    runner: web.AppRunner
 
     async def json(self, method: str, path: str, **arguments: Any) -> tuple[int, Any]:
         """Status and decoded body of one request."""
@@ -56,6 +58,6 @@ async def rest_server(
             for files in (admin, None)
         )
         async with known, unknown:
-            yield RestServer(known, unknown, authority)
+            yield RestServer(known, unknown, authority, runner)
     finally:
         await runner.cleanup()

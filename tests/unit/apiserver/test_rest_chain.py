@@ -164,3 +164,28 @@ async def test_version(tmp_path: Path) -> None:
     assert version["gitVersion"] == "v1.37.0+podyard1"
     assert (version["major"], version["minor"]) == ("1", "37")
     assert version["goVersion"].startswith("python3.")
+
+
+async def test_an_allowed_user_may_act_as_another(tmp_path: Path) -> None:
+    registry = MemoryRegistry()
+    headers = {"Impersonate-User": "jane", "Impersonate-Group": "devs"}
+    async with rest_server(registry, tmp_path) as server:
+        await server.json("POST", PODS, json=POD, headers=headers)
+        assert registry.options is not None
+        assert registry.options.user == User("jane", ("devs", "system:authenticated"))
+        code, _ = await server.json("GET", PODS, headers={"Impersonate-Group": "devs"})
+        assert code == 400
+
+
+async def test_acting_as_another_may_be_refused(tmp_path: Path) -> None:
+    class Oneself:
+        def authorize(self, attributes: Attributes) -> Decision:
+            return Decision(attributes.verb != "impersonate")
+
+        def rules(self, user: User, namespace: str) -> dict[str, Any]:
+            return {}
+
+    async with rest_server(MemoryRegistry(), tmp_path, RestConfig(authorizer=Oneself())) as server:
+        code, status = await server.json("GET", PODS, headers={"Impersonate-User": "jane"})
+    assert code == 403
+    assert 'User "kubernetes-admin" cannot impersonate resource "users"' in status["message"]

@@ -102,7 +102,7 @@ async def test_exec_passes_input_size_and_the_end_of_input(tmp_path: Path) -> No
 
 async def test_a_client_that_closes_ends_the_command(tmp_path: Path) -> None:
     async with cluster(tmp_path) as (server, kubelet):
-        url = f"{POD}/exec?" + query("sh", "-c", "echo started; sleep 100", stdout="true")
+        url = f"{POD}/exec?" + query("sh", "-c", "echo started; exec sleep 100", stdout="true")
         async with server.client.ws_connect(url, protocols=(V5,)) as socket:
             assert await socket.receive_bytes() == b"\x01"  # the stream stands
             assert await socket.receive_bytes() == b"\x01started\n"
@@ -213,3 +213,15 @@ async def test_what_the_kubelet_refuses_is_told_in_its_words(tmp_path: Path) -> 
         kubelet.refusal = 'container "c" in pod "p" is waiting to start: ContainerCreating'
         code, status = await server.json("GET", f"{POD}/log")
     assert (code, status["reason"], status["message"]) == (400, "BadRequest", kubelet.refusal)
+
+
+async def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        url = f"{POD}/exec?" + query("sh", "-c", "echo started; exec sleep 100", stdout="true")
+        async with server.client.ws_connect(url, protocols=(V5,)) as socket:
+            assert await socket.receive_bytes() == b"\x01"
+            assert await socket.receive_bytes() == b"\x01started\n"
+            async with asyncio.timeout(1.5):  # less than the server would wait for an ordinary request
+                await server.runner.shutdown()
+                assert await collect(socket) == {}
+                await kubelet.cancelled.wait()

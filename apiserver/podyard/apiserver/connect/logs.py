@@ -15,6 +15,7 @@ from podyard.api.times import from_rfc3339
 from podyard.apiserver.bodies import boolean, integer
 from podyard.apiserver.connect.kubelets import Kubelets, refused
 from podyard.apiserver.connect.target import choose_container, container_ref
+from podyard.apiserver.longrunning import LongRunning
 from podyard.proto.streaming_pb2 import LogsChunk, LogsRequest
 
 Query = Mapping[str, str]
@@ -22,7 +23,9 @@ Query = Mapping[str, str]
 _LOG_OPTIONS = Resource("", "v1", "pods", "PodLogOptions")  # what the errors are about
 
 
-async def serve_log(request: web.Request, pod: Mapping[str, Any], kubelets: Kubelets) -> web.StreamResponse:
+async def serve_log(
+    request: web.Request, pod: Mapping[str, Any], kubelets: Kubelets, long_running: LongRunning
+) -> web.StreamResponse:
     """Answer with the log of a container, and go on with `follow`."""
     query = request.query
     options = log_options(query, pod["metadata"]["name"], time.time())
@@ -37,15 +40,14 @@ async def serve_log(request: web.Request, pod: Mapping[str, Any], kubelets: Kube
         try:
             chunk = await call.read()  # the answer begins when the kubelet has agreed
             await response.prepare(request)
-            while isinstance(chunk, LogsChunk):  # not EOF
-                await response.write(chunk.data)
-                chunk = await call.read()
+            with long_running.track():
+                while isinstance(chunk, LogsChunk):  # not EOF
+                    await response.write(chunk.data)
+                    chunk = await call.read()
         except grpc.aio.AioRpcError as error:
             if not response.prepared:
                 raise refused(error, node) from None
             await response.write(f"\n{refused(error, node).message}\n".encode())
-        except ConnectionResetError:
-            pass  # the client has seen enough
         finally:
             call.cancel()
     if response.prepared:

@@ -10,6 +10,7 @@ from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.logs import serve_log
 from podyard.apiserver.connect.streams import Verb, serve_stream
 from podyard.apiserver.context import info_of
+from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.registry import Registry
 from podyard.process.tls import TlsFiles
 
@@ -20,8 +21,9 @@ CONNECTING = frozenset(("exec", "attach", "log", "portforward", "proxy"))
 class ConnectHandlers:
     """The handlers of exec, attach and log."""
 
-    def __init__(self, registry: Registry, tls: TlsFiles | None) -> None:
+    def __init__(self, registry: Registry, tls: TlsFiles | None, long_running: LongRunning) -> None:
         self._registry = registry
+        self._long_running = long_running
         self._kubelets = Kubelets(registry, tls)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
@@ -33,6 +35,6 @@ class ConnectHandlers:
         stored = await self._registry.get(PODS, info.namespace, info.name)
         pod = stored.decode()
         if info.subresource == "log":
-            return await serve_log(request, pod, self._kubelets)
+            return await serve_log(request, pod, self._kubelets, self._long_running)
         verb: Verb = "exec" if info.subresource == "exec" else "attach"
-        return await serve_stream(request, pod, verb, self._kubelets)
+        return await serve_stream(request, pod, verb, self._kubelets, self._long_running)

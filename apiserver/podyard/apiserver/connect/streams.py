@@ -25,6 +25,7 @@ from podyard.apiserver.connect.channels import (
 )
 from podyard.apiserver.connect.kubelets import Kubelets, refused
 from podyard.apiserver.connect.target import check_running, choose_container, container_ref
+from podyard.apiserver.longrunning import LongRunning
 from podyard.proto.streaming_pb2 import StreamInput, StreamOutput, StreamStart
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ _PING_SECONDS = 30.0
 
 
 async def serve_stream(
-    request: web.Request, pod: Mapping[str, Any], verb: Verb, kubelets: Kubelets
+    request: web.Request,
+    pod: Mapping[str, Any],
+    verb: Verb,
+    kubelets: Kubelets,
+    long_running: LongRunning,
 ) -> web.StreamResponse:
     """Run a command in a container, or attach to it, for as long as both sides want."""
     options = stream_options(request.query)
@@ -61,13 +66,12 @@ async def serve_stream(
         )
         await socket.prepare(request)
         try:
-            await socket.send_bytes(encode(options.first_output, b""))
-            status = await _bridge(call, start, socket, options, pod["spec"]["nodeName"])
-            if status is not None:
-                await socket.send_bytes(encode(Channel.ERROR, orjson.dumps(status)))
+            with long_running.track():
+                await socket.send_bytes(encode(options.first_output, b""))
+                status = await _bridge(call, start, socket, options, pod["spec"]["nodeName"])
+                if status is not None:
+                    await socket.send_bytes(encode(Channel.ERROR, orjson.dumps(status)))
             await socket.close()
-        except ConnectionResetError:
-            pass  # the client is gone
         finally:
             call.cancel()
     return socket
