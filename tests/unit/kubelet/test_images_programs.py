@@ -6,6 +6,7 @@ import asyncio
 import re
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,24 @@ async def test_wildcards_become_the_pods_address(pods: Pods, catalog: ImageCatal
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(fresh_ip(), 8000)
     writer.close()
+
+
+@pytest.mark.parametrize("port", ["int(os.environ['PORT'])", "8000"])
+async def test_a_python_program_by_its_path(
+    pods: Pods, catalog: ImageCatalog, tmp_path: Path, port: str
+) -> None:
+    program = tmp_path / "serve"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, socket\n"
+        f"server = socket.create_server(('', {port}))\n"
+        "while True: server.accept()[0].sendall(b'hello')\n"
+    )
+    program.chmod(0o755)
+    image = await catalog.pull_image(str(program))
+    ips = [fresh_ip(), fresh_ip()]
+    for ip in ips:
+        await pods.run_image(image, ip, ports=(ContainerPort(container_port=8000),))
+    for ip in ips:
+        reader, writer = await asyncio.open_connection(ip, 8000)
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()

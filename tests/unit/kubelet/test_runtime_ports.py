@@ -202,7 +202,8 @@ async def test_the_environment_of_each_mode(pods: Pods) -> None:
     private = found[ListenMode.PORT]
     assert private["PORT"] == private["PORT_8080"]
     assert len({private["PORT_8080"], private["PORT_9090"], private["PORT_53"]}) == 3
-    assert "PODYARD_POD_IP" not in private
+    assert private["PODYARD_POD_IP"] == ip
+    assert private["PODYARD_PRIVATE_PORTS"].split()[0] == private["PORT"]
     assert not [name for name in found[ListenMode.NONE] if name.startswith(("PORT", "PODYARD_PO"))]
 
 

@@ -85,7 +85,8 @@ class ListenMode(StrEnum):
     """The program binds podIP:port itself: $PODYARD_POD_IP and $PODYARD_PORTS (TCP, separated by spaces)."""
     PORT = "port"
     """The program listens on 127.0.0.1:$PORT (the first port; $PORT_<containerPort> for each); the runtime
-    forwards podIP:containerPort, TCP and UDP, to it."""
+    forwards podIP:containerPort, TCP and UDP, to it. It has the variables of ADDRESS too, and may bind
+    podIP:containerPort itself instead."""
     NONE = "none"
     """Nobody does anything: the program is on its own."""
 

@@ -181,7 +181,8 @@ class Container:
         env = {f"PORT_{port}": str(number) for port, number in private.items()}
         if private:
             env["PORT"] = str(next(iter(private.values())))
-        if self._config["listen"] == "address":
+            env["PODYARD_PRIVATE_PORTS"] = " ".join(map(str, private.values()))
+        if self._config["listen"] != "none":
             env["PODYARD_POD_IP"] = self._pod_ip
             env["PODYARD_PORTS"] = " ".join(map(str, self._ports("TCP")))
         return env

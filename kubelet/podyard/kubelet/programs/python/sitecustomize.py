@@ -1,7 +1,8 @@
 """A Python program that listens on all addresses listens on its pod's address instead.
 
-So two pods may both run `python -m http.server 8000`, though they share the host's addresses. Found
-by PYTHONPATH. Only TCP and UDP sockets with a port are concerned; outgoing ones bind port 0.
+So two pods may both run `python -m http.server 8000`, though they share the host's addresses. A
+private port, which the runtime forwards to, is bound on 127.0.0.1. Found by PYTHONPATH. Sockets
+that bind port 0, as outgoing ones do, are left alone.
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 _WILDCARDS = ("", "0.0.0.0", "::", "::0")
 
 
-def _on_address(pod_ip):  # type: ignore[no-untyped-def]
+def _on_address(pod_ip, private_ports):  # type: ignore[no-untyped-def]
     bind, getaddrinfo = socket.socket.bind, socket.getaddrinfo
 
     def pod_bind(self, address):  # type: ignore[no-untyped-def]
@@ -21,10 +22,11 @@ def _on_address(pod_ip):  # type: ignore[no-untyped-def]
             and address[0] in _WILDCARDS
             and address[1]
         ):
+            ip = "127.0.0.1" if str(address[1]) in private_ports else pod_ip
             if self.family == socket.AF_INET:
-                address = (pod_ip, address[1])
+                address = (ip, address[1])
             elif not self.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
-                address = (f"::ffff:{pod_ip}", *address[1:])
+                address = (f"::ffff:{ip}", *address[1:])
         return bind(self, address)
 
     def pod_getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):  # type: ignore[no-untyped-def]
@@ -52,5 +54,7 @@ def _next_sitecustomize():  # type: ignore[no-untyped-def]
 
 
 if os.environ.get("PODYARD_POD_IP"):
-    _on_address(os.environ["PODYARD_POD_IP"])  # type: ignore[no-untyped-call]
+    _on_address(  # type: ignore[no-untyped-call]
+        os.environ["PODYARD_POD_IP"], os.environ.get("PODYARD_PRIVATE_PORTS", "").split()
+    )
 _next_sitecustomize()  # type: ignore[no-untyped-call]
