@@ -20,7 +20,6 @@ from podyard.client.informer import Informer
 from podyard.kubelet.dns import parse_resolv_conf
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.kubelet import Kubelet
-from podyard.kubelet.metrics import export_metrics
 from podyard.kubelet.network.loopback import LoopbackProvider
 from podyard.kubelet.node import make_node, make_status, node_images, read_machine
 from podyard.kubelet.node_agent import NodeAgent
@@ -136,7 +135,11 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
         host_dns=_host_dns(),
     )
     kubelet = Kubelet(context, pods, services)
-    export_metrics(kubelet)
+    if args.metrics_address:
+        # Late: who is not asked for metrics does without the library's memory.
+        from podyard.kubelet.metrics import export_metrics
+
+        export_metrics(kubelet)
     server = await serve_streams(StreamingService(runtime, kubelet.find), args.node_ip, args.port, tls)
     metrics = await serve_metrics(args.metrics_address)
     try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
 from podyard.process.main import UserError
 
 
@@ -32,6 +30,9 @@ async def serve_metrics(address: str) -> asyncio.Server | None:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # Late: a process that is not asked for metrics does without the library's memory.
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
     try:
         await reader.readuntil(b"\r\n\r\n")
         body = generate_latest()
