@@ -21,6 +21,7 @@ from podyard.controllers.deployment.revisions import REVISION, same_template
 from podyard.controllers.errors import namespace_terminating
 from podyard.controllers.meta import (
     Object,
+    annotations_of,
     controller_index,
     controller_of,
     labels_of,
@@ -160,15 +161,12 @@ class DeploymentController:
             await self._write_status(deployment, {**old, "conditions": conditions})
 
     async def _write_deployment(self, deployment: Object, todo: Plan) -> None:
+        """Revision and status in one write, as in Kubernetes: the status sub-resource takes annotations."""
         if todo.revision:
-            namespace, name = key_of(deployment)
-            patch = {"metadata": {"annotations": {REVISION: todo.revision}}}
-            written = await self._client.patch(DEPLOYMENTS, name, namespace, patch)
-            await self._deployments.saw(written)
-            if written["metadata"].get("generation") != deployment["metadata"].get("generation"):
-                return  # its spec has changed meanwhile, and so it is in the queue again
-            deployment = written
-        if todo.status != status_of(deployment):
+            metadata = deployment["metadata"]
+            annotations = {**annotations_of(deployment), REVISION: todo.revision}
+            deployment = {**deployment, "metadata": {**metadata, "annotations": annotations}}
+        if todo.revision or todo.status != status_of(deployment):
             await self._write_status(deployment, todo.status)
 
     async def _write_status(self, deployment: Object, status: Object) -> None:
