@@ -258,3 +258,26 @@ async def test_a_python_program_by_its_path(
         reader, writer = await asyncio.open_connection(ip, 8000)
         assert await reader.readexactly(5) == b"hello"
         writer.close()
+
+
+FALLBACK = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+from podyard.kubelet.programs.nginx.light_aiohttp import import_web_server
+real = importlib.import_module
+def broken(name):
+    importlib.import_module = real
+    raise ImportError(name)
+if sys.argv[2] == "broken":
+    importlib.import_module = broken
+import_web_server()
+import aiohttp.web_server
+print("aiohttp.client" in sys.modules, aiohttp.web_server.Server.__name__)
+"""
+
+
+@pytest.mark.parametrize(("how", "says"), [("works", "False Server"), ("broken", "True Server")])
+def test_aiohttp_without_its_client_or_else_whole(how: str, says: str) -> None:
+    source = str(Path(setup.__file__).parents[4])
+    done = subprocess.run([sys.executable, "-c", FALLBACK, source, how], capture_output=True, text=True)
+    assert done.stdout.strip() == says, done.stderr

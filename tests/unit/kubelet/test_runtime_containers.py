@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from podyard.kubelet.runtime import ContainerState, NotFound, SandboxState, StartError
+from podyard.kubelet.runtime import (
+    ContainerState,
+    NotFound,
+    RuntimeFailure,
+    SandboxState,
+    StartError,
+    shim_client,
+)
 from tests.unit.kubelet.runtime_harness import Pods, processes_of, until
 
 
@@ -254,3 +261,19 @@ async def test_a_very_long_data_directory(tmp_path: Path) -> None:
     for sandbox in await pods.runtime.list_pod_sandboxes():
         await pods.runtime.remove_pod_sandbox(sandbox.id)
     await pods.runtime.close()
+
+
+async def test_a_shim_that_cannot_start(pods: Pods, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no memory left')")
+    monkeypatch.setattr(shim_client, "SHIM", broken)
+    with pytest.raises(RuntimeFailure, match="the pod's shim has ended: no memory left"):
+        await pods.sandbox()
+    assert await pods.runtime.list_pod_sandboxes() == []
+    assert list((pods.root / "sandboxes").iterdir()) == []
+
+
+async def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "sandboxes").write_text("a file")
+    with pytest.raises(RuntimeFailure, match=r"cannot make the sandbox: .*Not a directory"):
+        await Pods(tmp_path).sandbox()
