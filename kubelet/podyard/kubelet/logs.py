@@ -94,6 +94,30 @@ def tail(lines: Iterator[LogLine], count: int) -> Iterator[LogLine]:
         yield from group
 
 
+def skip_to_tail(files: list[BinaryIO], count: int) -> None:
+    """Move each file to where the last `count` lines of all begin, or a little before.
+
+    Reads backwards, so that the end of a large log costs no more than that of a small one.
+    """
+    for file in reversed(files):
+        position = file.seek(0, os.SEEK_END)
+        if count < 0:
+            continue
+        rest = b""
+        while position and count >= 0:
+            size = min(CHUNK_BYTES, position)
+            position = file.seek(position - size)
+            head, *entries = (file.read(size) + rest).split(b"\n")
+            rest = head  # its beginning may be in the block before
+            count -= sum(_ends_line(entry) for entry in entries)
+        file.seek(position + (len(rest) + 1 if position else 0))
+
+
+def _ends_line(entry: bytes) -> bool:
+    parts = entry.split(b" ", 3)
+    return len(parts) == 4 and parts[2][:1] == b"F"
+
+
 class _Output:
     """Renders lines up to a limit of bytes and collects them in chunks."""
 
@@ -150,6 +174,7 @@ async def read_logs(
     try:
         lines = _stored(files, options.since)
         if options.tail_lines is not None:
+            skip_to_tail(files, options.tail_lines)
             lines = tail(lines, options.tail_lines)
         for line in lines:
             output.add(line)
@@ -197,6 +222,18 @@ async def _follow(
     finally:
         if current is not None:
             current.close()
+
+
+def last_words(path: Path, lines: int, limit: int) -> str:
+    """The end of a log as plain text: at most `lines` lines and `limit` bytes."""
+    files: list[BinaryIO] = [part.open("rb") for part in log_files(path)]
+    try:
+        skip_to_tail(files, lines)
+        text = b"".join(line.content for line in tail(_stored(files, None), lines))
+    finally:
+        for file in files:
+            file.close()
+    return text[-limit:].decode(errors="replace")
 
 
 def _is_other(file: BinaryIO, path: Path) -> bool:

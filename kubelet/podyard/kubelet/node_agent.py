@@ -28,8 +28,8 @@ from podyard.process.clock import Clock
 
 Object = dict[str, Any]
 
-RETRY_SECONDS = 0.1
-MAX_RETRY_SECONDS = 1.0
+RETRY_SECONDS = 0.05
+MAX_RETRY_SECONDS = 0.4
 
 logger = logging.getLogger("kubelet.node")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from podyard.kubelet.runtime import ContainerState, ContainerStatus, PodSandbox, SandboxState
 
@@ -48,3 +48,17 @@ def observe(uid: str, sandboxes: Iterable[PodSandbox], containers: Iterable[Cont
         if sandbox.config.uid == uid:
             newest = sandbox
     return Observed(newest, tuple(c for c in containers if c.pod_uid == uid))
+
+
+def with_messages(observed: Observed, message: Callable[[ContainerStatus], str]) -> Observed:
+    """The same, with a message for each container that failed without leaving one."""
+    return replace(
+        observed,
+        containers=tuple(
+            replace(c, message=message(c)) if _is_silent_failure(c) else c for c in observed.containers
+        ),
+    )
+
+
+def _is_silent_failure(status: ContainerStatus) -> bool:
+    return status.state == ContainerState.EXITED and status.exit_code != 0 and not status.message

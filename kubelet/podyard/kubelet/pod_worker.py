@@ -17,7 +17,8 @@ from podyard.kubelet.actions import Actions, Facts, Kill, compute_actions
 from podyard.kubelet.conditions import OWN_CONDITIONS
 from podyard.kubelet.ending import Ending, EndingSteps
 from podyard.kubelet.killing import kill_container
-from podyard.kubelet.observed import Observed, observe
+from podyard.kubelet.logs import last_words
+from podyard.kubelet.observed import Observed, observe, with_messages
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pod_events import PodEvents
 from podyard.kubelet.probes import PROBE_FIELDS, ProbeKind, ProbeResult
@@ -25,7 +26,7 @@ from podyard.kubelet.probes.handlers import run_probe
 from podyard.kubelet.probes.worker import PodProbes
 from podyard.kubelet.pulling import StartFailure
 from podyard.kubelet.restarts import Restarts
-from podyard.kubelet.runtime import ContainerState
+from podyard.kubelet.runtime import ContainerState, ContainerStatus
 from podyard.kubelet.sandboxes import make_sandbox, remove_old_containers
 from podyard.kubelet.spec import TERMINAL_PHASES, find_container, grace_period
 from podyard.kubelet.starter import PodAddresses
@@ -38,6 +39,7 @@ Object = dict[str, Any]
 
 SANDBOX_RETRY_SECONDS = 5.0
 NETWORK_PATIENCE_SECONDS = 5.0
+MESSAGE_LINES, MESSAGE_BYTES = 80, 2048  # of a termination message that is taken from the log
 DEADLINE_REASON = "DeadlineExceeded"
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
@@ -64,6 +66,7 @@ class PodWorker:
         self._ending: EndingSteps | None = None
         self._observed = Observed()
         self._problems: Mapping[str, Problem] = {}
+        self._messages: dict[str, str] = {}  # container id → the end of its log
         self._held: set[str] = set()  # containers whose postStart hook is not done: not running yet
         self._sandbox_retry_at = 0.0
         self._told: str = ""  # what keeps the whole pod, as last reported in an Event
@@ -120,9 +123,8 @@ class PodWorker:
 
     async def _sync(self) -> None:
         runtime = self._context.runtime
-        self._observed = observe(
-            self.uid, await runtime.list_pod_sandboxes(), await runtime.list_containers()
-        )
+        observed = observe(self.uid, await runtime.list_pod_sandboxes(), await runtime.list_containers())
+        self._observed = with_messages(observed, self._last_words)
         self._watch_probes()
         wanted = self._wanted_ending()
         if wanted is None:
@@ -130,6 +132,15 @@ class PodWorker:
         if wanted is not None or self._ending is not None:
             await self._end(wanted)
         self._publish()
+
+    def _last_words(self, status: ContainerStatus) -> str:
+        """The end of a failed container's log, if its terminationMessagePolicy asks for it."""
+        container = find_container(self._pod, status.name) or {}
+        if container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+            return ""
+        if status.id not in self._messages:
+            self._messages[status.id] = last_words(status.log_path, MESSAGE_LINES, MESSAGE_BYTES)
+        return self._messages[status.id]
 
     def _watch_probes(self) -> None:
         running = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podyard.kubelet.logs import LogOptions, log_files, parse_line, read_logs
+from podyard.kubelet.logs import LogOptions, last_words, log_files, parse_line, read_logs
 
 
 def stored(*entries: str, second: int = 0) -> str:
@@ -62,6 +62,28 @@ async def test_rotated_parts_are_read_oldest_first(tmp_path: Path) -> None:
     assert [file.name for file in log_files(path)] == ["0.log.2", "0.log.1", "0.log"]
     assert await read(path, LogOptions()) == "a\nb\nc\n"
     assert await read(path, LogOptions(tail_lines=2)) == "b\nc\n"
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 300, 999, 1000, 1001, 5000])
+async def test_the_tail_of_a_large_log(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "0.log"
+    text = "x" * 100
+    lines = [f"{number} {text}" for number in range(1000)]
+    for part, name in ((lines[:600], "0.log.1"), (lines[600:], "0.log")):
+        entries = "".join(
+            f"{TIMES[0]} stdout P {line[:50]}\n{TIMES[0]} stdout F {line[50:]}\n" for line in part
+        )
+        (tmp_path / name).write_text(entries)
+    wanted = lines[-count:] if count else []
+    assert (await read(path, LogOptions(tail_lines=count))).splitlines() == wanted
+
+
+def test_the_last_words_of_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    path.write_text(LINES)
+    assert last_words(path, 2, 100) == "three\nfour\n"
+    assert last_words(path, 2, 6) == "\nfour\n"
+    assert last_words(tmp_path / "none", 2, 6) == ""
 
 
 async def test_no_log_yet_is_an_empty_one(tmp_path: Path) -> None:
