@@ -178,7 +178,9 @@ def container_config(
         tty=bool(container.get("tty")),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
-        ports=declared or image.ports,
+        # As in Kubernetes a declared port informs and does not configure: an image that knows its
+        # ports listens on those; for any other, what the pod declares is all there is to know.
+        ports=image.ports or declared,
         listen=image.listen,
         wait_for_ports=image.wait_for_ports,
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,

@@ -30,6 +30,7 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
     lock = control.Lock(cluster.path)
     lock.acquire()
     try:
+        (cluster.path / "images").mkdir(exist_ok=True)
         pki.ensure(cluster)
         ports.check(required_ports(cluster))
         await _supervise(cluster, report, stop)
