@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from podyard.controllers import command
+import podyard.controllers.command as command
 from podyard.scheduler.scheduler import run_scheduler
 
 add_arguments = command.add_arguments

@@ -16,8 +16,15 @@ def test_age(seconds: float, text: str) -> None:
 
 
 def test_columns_are_aligned() -> None:
-    up = {"name": "apiserver", "pid": 7, "address": "https://127.0.0.1:6443", "health": "ready", "uptime": 3.2,
-          "restarts": 0, "detail": "serving"}  # fmt: skip
+    up = {
+        "name": "apiserver",
+        "pid": 7,
+        "address": "https://127.0.0.1:6443",
+        "health": "ready",
+        "uptime": 3.2,
+        "restarts": 0,
+        "detail": "serving",
+    }
     down = {**up, "name": "dns", "pid": 0, "address": "", "health": "down", "uptime": 0, "detail": ""}
     assert table([up, down]) == [
         "PROCESS     PID   ADDRESS                  HEALTH   UPTIME   RESTARTS   DETAIL",

@@ -47,7 +47,7 @@ def table(processes: list[dict[str, Any]]) -> list[str]:
             age(p["uptime"]),
             p["restarts"],
         )
-        rows.append((*map(str, cells), p["detail"]))
+        rows.append((*map(str, known), age(p["uptime"]), str(p["restarts"]), p["detail"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
     return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
