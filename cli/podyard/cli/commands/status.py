@@ -39,14 +39,7 @@ def table(processes: list[dict[str, Any]]) -> list[str]:
     """The lines of the table, columns aligned with three spaces between them, as kubectl does."""
     rows = [TITLES]
     for p in processes:
-        cells = (
-            p["name"],
-            p["pid"] or "-",
-            p["address"] or "-",
-            p["health"],
-            age(p["uptime"]),
-            p["restarts"],
-        )
+        known = (p["name"], p["pid"] or "-", p["address"] or "-", p["health"])
         rows.append((*map(str, known), age(p["uptime"]), str(p["restarts"]), p["detail"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
     return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
