@@ -1,0 +1,86 @@
+"""Follows the cluster's Services, EndpointSlices and Namespaces, and keeps the zone in line with them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from podyard.api.resources import ENDPOINTSLICES, NAMESPACES, SERVICES
+from podyard.client.client import Client, Object
+from podyard.client.informer import Informer, all_synced, key_of, run_informers
+from podyard.dns.zone import ServiceKey, Zone, records_of
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+logger = logging.getLogger("dns")
+
+
+class Cluster:
+    """The informers. Answers go on from what is known while the apiserver is away."""
+
+    def __init__(self, client: Client, zone: Zone) -> None:
+        self._zone = zone
+        self.services = Informer(client, SERVICES)
+        self.slices = Informer(client, ENDPOINTSLICES, label_selector=SERVICE_NAME_LABEL)
+        self._namespaces = Informer(client, NAMESPACES)
+        self.slices.add_index("service", _slice_index)
+        self.services.add_handler(self._service_changed)
+        self.slices.add_handler(self._slice_changed)
+        self._namespaces.add_handler(self._namespace_changed)
+        self._dirty: dict[ServiceKey, None] = {}
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        """Follow the apiserver until cancelled."""
+        await run_informers(self.services, self.slices, self._namespaces)
+
+    async def synced(self) -> None:
+        """Wait until the zone holds what the cluster held at the start."""
+        await all_synced(self.services, self.slices, self._namespaces)
+        self._sync()
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            self._mark(key_of(obj))
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for piece in (old, new):
+            if piece is not None:
+                for key in _slice_index(piece):
+                    namespace, _, name = key.partition("/")
+                    self._mark((namespace, name))
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            self._zone.add_namespace(new["metadata"]["name"])
+        elif old is not None:
+            self._zone.remove_namespace(old["metadata"]["name"])
+
+    def _mark(self, key: ServiceKey) -> None:
+        """Sync in this turn of the event loop; changes that come together are one."""
+        self._dirty[key] = None
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._sync)
+
+    def _sync(self) -> None:
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, {}
+        for key in dirty:
+            service = self.services.get(*key)
+            records = {}
+            try:
+                if service is not None:
+                    slices = self.slices.by_index("service", "/".join(key))
+                    records = records_of(service, slices, self._zone.domain)
+                self._zone.update(key, records)
+            except Exception:
+                logger.exception("%s/%s: its records were not changed", *key)
+
+
+def _slice_index(piece: Object) -> list[str]:
+    metadata = piece["metadata"]
+    name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL)
+    return [f"{metadata['namespace']}/{name}"] if name else []

@@ -1,0 +1,164 @@
+"""Queries as bytes: what one asks, and answers that fit."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from dnslib import DNSHeader, DNSLabel, DNSQuestion, DNSRecord
+
+from podyard.dns.types import CLASS_IN, FORMERR, NOTIMP, OPT
+
+HEADER = struct.Struct("!HHHHHH")
+HEADER_BYTES = HEADER.size
+
+QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+
+PLAIN_UDP_BYTES = 512
+"""The largest answer over UDP to a query without EDNS (RFC 1035)."""
+LARGEST_UDP_BYTES = 4096
+"""The largest at all; what a client may ask for beyond that is not given."""
+OUR_UDP_BYTES = 1232
+"""What we offer to take (DNS flag day 2020)."""
+LARGEST_BYTES = 65535
+ADDITIONAL_RECORDS = 16
+"""Queries have one there, or two with a signature; more is abuse."""
+
+
+class NotAQuery(Exception):
+    """Not to be answered at all: a response, or too short for a header."""
+
+
+class BadQuery(Exception):
+    """To be answered with an error. `args` are the id, the flags and the response code."""
+
+
+@dataclass(slots=True)
+class Query:
+    """One question. `raw` is the whole message, `name_end` where the question's name ends in it."""
+
+    raw: bytes
+    id: int
+    flags: int
+    label: DNSLabel
+    name: str  # in lower case, without the final dot
+    type: int
+    class_: int
+    name_end: int
+    edns: bool = False
+    edns_version: int = 0
+    dnssec_ok: bool = False
+    udp_bytes: int = PLAIN_UDP_BYTES
+
+
+def parse(raw: bytes) -> Query:
+    """Read a query. Raises NotAQuery or BadQuery."""
+    if len(raw) < HEADER_BYTES:
+        raise NotAQuery
+    id_, flags, questions, answers, authority, additional = HEADER.unpack_from(raw)
+    if flags & QR:
+        raise NotAQuery
+    if flags >> 11 & 15:
+        raise BadQuery(id_, flags, NOTIMP)
+    if questions != 1 or answers or authority or additional > ADDITIONAL_RECORDS:
+        raise BadQuery(id_, flags, FORMERR)
+    try:
+        return _read(raw, id_, flags, additional)
+    except (IndexError, ValueError, struct.error):
+        raise BadQuery(id_, flags, FORMERR) from None
+
+
+def _read(raw: bytes, id_: int, flags: int, additional: int) -> Query:
+    """Read by hand: dnslib takes labels of more than 63 bytes and no bytes that are not UTF-8."""
+    labels, name_end = _labels(raw)
+    type_, class_ = struct.unpack_from("!HH", raw, name_end)
+    name = b".".join(label.replace(b".", rb"\.") for label in labels).lower().decode("latin-1")
+    query = Query(raw, id_, flags, DNSLabel(labels), name, type_, class_, name_end)
+    offset = name_end + 4
+    for _ in range(additional):
+        offset = _read_additional(raw, offset, query)
+    return query
+
+
+def _labels(raw: bytes) -> tuple[list[bytes], int]:
+    labels = []
+    offset = HEADER_BYTES
+    while length := raw[offset]:
+        end = offset + 1 + length
+        if length > 63 or end - HEADER_BYTES > 254:
+            raise ValueError("a name that is too long, or compressed")
+        labels.append(raw[offset + 1 : end])
+        offset = end
+    return labels, offset + 1
+
+
+def _read_additional(raw: bytes, offset: int, query: Query) -> int:
+    """Read one additional record, of which OPT alone matters; where the next begins."""
+    at_root = raw[offset] == 0
+    while (length := raw[offset]) and length < 64:
+        offset += 1 + length
+    offset += 2 if length else 1  # a pointer, or the root
+    type_, class_, ttl, length = struct.unpack_from("!HHIH", raw, offset)
+    offset += 10 + length
+    if offset > len(raw):
+        raise ValueError("a record that is longer than the message")
+    if type_ == OPT:
+        if query.edns or not at_root:
+            raise ValueError("two OPT records, or one with a name (RFC 6891)")
+        query.edns = True
+        query.edns_version = ttl >> 16 & 255
+        query.dnssec_ok = bool(ttl & 0x8000)
+        query.udp_bytes = min(max(class_, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES)
+    return offset
+
+
+def error(id_: int, flags: int, rcode: int) -> bytes:
+    """An answer to a message whose question cannot be repeated: a header alone."""
+    return HEADER.pack(id_, QR | flags & (0x7800 | RD) | rcode, 0, 0, 0, 0)
+
+
+def response(query: Query, rcode: int, *, authoritative: bool, recursion: bool) -> DNSRecord:
+    """An answer without records yet, with the question as it was asked, in the client's letter case."""
+    bits = QR | query.flags & RD | rcode & 15
+    if authoritative:
+        bits |= AA
+    if recursion:
+        bits |= RA
+    header = DNSHeader(id=query.id, bitmap=bits)
+    return DNSRecord(header, q=DNSQuestion(query.label, query.type, query.class_))
+
+
+def pack(record: DNSRecord, limit: int) -> bytes:
+    """The message in at most `limit` bytes: without additional records, then with fewer answers and TC."""
+    data = bytes(record.pack())
+    if len(data) <= limit:
+        return data
+    keep = [one for one in record.ar if one.rtype == OPT]
+    if len(keep) < len(record.ar):
+        record.ar = keep
+        data = bytes(record.pack())
+        if len(data) <= limit:
+            return data
+    record.header.tc = 1
+    record.auth = []
+    answers = record.rr
+    least, most = 0, len(answers)
+    while least < most:  # the largest number of answers that fits
+        middle = (least + most + 1) // 2
+        record.rr = answers[:middle]
+        if len(record.pack()) <= limit:
+            least = middle
+        else:
+            most = middle - 1
+    record.rr = answers[:least]
+    return bytes(record.pack())
+
+
+def label(name: str) -> DNSLabel:
+    """A name for dnslib, which takes text for international domain names."""
+    return DNSLabel(name.encode("latin-1"))
+
+
+def question(name: str, type_: int) -> bytes:
+    """A query of our own, with recursion desired."""
+    return bytes(DNSRecord(DNSHeader(id=0, bitmap=RD), q=DNSQuestion(label(name), type_, CLASS_IN)).pack())
