@@ -17,10 +17,10 @@ Object = dict[str, Any]
 class StartFailure(Exception):
     """A container could not be started; `problem` is what its status shows.
 
-    `retry_seconds` is when to try again.
+    `retry_seconds` is when to try again; None: soon at first, then ever later.
     """
 
-    def __init__(self, reason: str, message: str, retry_seconds: float) -> None:
+    def __init__(self, reason: str, message: str, retry_seconds: float | None = None) -> None:
         super().__init__(f"{reason}: {message}")
         self.problem = Problem(reason, message)
         self.retry_seconds = retry_seconds
@@ -55,7 +55,7 @@ class ImagePuller:
             message = f'Failed to apply default image tag "{reference}": {error}'
             events.warning("InspectFailed", message, name)
             events.warning("Failed", "Error: InvalidImageName", name)
-            raise StartFailure("InvalidImageName", message, 10.0) from None
+            raise StartFailure("InvalidImageName", message) from None
         if present is not None and policy != "Always":
             text = f'Container image "{reference}" already present on machine and can be accessed by the pod'
             events.normal("Pulled", text, name)
@@ -64,7 +64,7 @@ class ImagePuller:
             message = f'Container image "{reference}" is not present with pull policy of Never'
             events.warning("ErrImageNeverPull", message, name)
             events.warning("Failed", "Error: ErrImageNeverPull", name)
-            raise StartFailure("ErrImageNeverPull", message, 10.0)
+            raise StartFailure("ErrImageNeverPull", message)
         return await self._pull(pod, name, reference, events)
 
     async def _pull(self, pod: Object, name: str, reference: str, events: PodEvents) -> Image:

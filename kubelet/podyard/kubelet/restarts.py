@@ -18,6 +18,10 @@ from podyard.process.clock import Clock
 Object = dict[str, Any]
 
 
+MAX_RETRY_SECONDS = 10.0
+"""The longest wait before an incomplete configuration is looked at again; the first is 1 s."""
+
+
 class Restarts:
     """The back-off of the containers of one pod (kuberuntime doBackOff), and their start failures."""
 
@@ -27,6 +31,7 @@ class Restarts:
         self._clock = clock
         self._problems: dict[str, Problem] = {}
         self._retry_at: dict[str, float] = {}
+        self._retry_delay: dict[str, float] = {}
         self._killed: set[str] = set()
         self._told: dict[str, float] = {}  # container name → the end whose back-off was reported
 
@@ -69,12 +74,16 @@ class Restarts:
     def failed(self, name: str, failure: StartFailure) -> None:
         """The container could not be started."""
         self._problems[name] = failure.problem
-        self._retry_at[name] = self._clock.now() + failure.retry_seconds
+        delay = failure.retry_seconds
+        if delay is None:
+            delay = self._retry_delay[name] = min(self._retry_delay.get(name, 0.5) * 2, MAX_RETRY_SECONDS)
+        self._retry_at[name] = self._clock.now() + delay
 
     def succeeded(self, name: str) -> None:
         """The container has been started."""
         self._problems.pop(name, None)
         self._retry_at.pop(name, None)
+        self._retry_delay.pop(name, None)
 
     def problems(
         self, pod: Object, observed: Observed, backing_off: Iterable[str], events: PodEvents

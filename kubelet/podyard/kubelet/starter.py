@@ -28,9 +28,6 @@ from podyard.process.clock import Clock
 
 Object = dict[str, Any]
 
-RETRY_SECONDS = 3.0
-"""When a container whose configuration is not complete is looked at again."""
-
 logger = logging.getLogger("kubelet")
 
 
@@ -81,7 +78,7 @@ class ContainerStarter:
             container_id = await self._runtime.create_container(sandbox.id, config)
         except RuntimeFailure as error:
             events.warning("Failed", f"Error: {error}", name)
-            raise StartFailure("CreateContainerError", str(error), RETRY_SECONDS) from None
+            raise StartFailure("CreateContainerError", str(error)) from None
         events.normal("Created", "Container created", name)
         try:
             await self._runtime.start_container(container_id)
@@ -90,7 +87,7 @@ class ContainerStarter:
             raise StartFailure("RunContainerError", str(error), 0.0) from None
         except RuntimeFailure as error:
             logger.warning("container %s of %s: %s", name, pod["metadata"]["name"], error)
-            raise StartFailure("RunContainerError", str(error), RETRY_SECONDS) from None
+            raise StartFailure("RunContainerError", str(error)) from None
         events.normal("Started", "Container started", name)
         await self._post_start(container, container_id, where, events)
 
@@ -108,11 +105,11 @@ class ContainerStarter:
             env = await self._environment(pod, container, where)
         except (EnvError, StatusError) as error:
             events.warning("Failed", f"Error: {error}", name)
-            raise StartFailure("CreateContainerConfigError", str(error), RETRY_SECONDS) from None
+            raise StartFailure("CreateContainerConfigError", str(error)) from None
         config = container_config(container, attempt, image, env)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)
-            raise StartFailure("CreateContainerError", "no command specified", RETRY_SECONDS)
+            raise StartFailure("CreateContainerError", "no command specified")
         return config
 
     async def _environment(self, pod: Object, container: Object, where: PodAddresses) -> dict[str, str]:

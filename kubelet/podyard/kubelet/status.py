@@ -96,7 +96,7 @@ def _container_status(
     status = observed.latest(name)
     created = status is not None and (status.state == ContainerState.CREATED or name in view.held)
     if status is None or (created and status.attempt == 0):
-        return _without_instance(pod, container, view, init=init)
+        return _without_instance(pod, container, view)
     result = _identity(container, status)
     problem = view.problems.get(name)
     if created:
@@ -111,6 +111,8 @@ def _container_status(
             result["ready"] = status.exit_code == 0 and not is_sidecar(container)
     if before := observed.previous(name):
         result["lastState"] = {"terminated": terminated(before)}
+    elif status.attempt > 0:
+        result["lastState"] = _old_status(pod, name).get("lastState") or {}
     ended = status.state == ContainerState.EXITED
     again = ended and not view.ended and restarts_after(pod, container, status.exit_code, init=init)
     if again and problem is not None:
@@ -132,12 +134,17 @@ def _identity(container: Object, status: ContainerStatus) -> Object:
     }
 
 
-def _without_instance(pod: Object, container: Object, view: View, *, init: bool) -> Object:
+def _old_status(pod: Object, name: str) -> Object:
+    """A container's status as the pod has it."""
+    status = pod.get("status") or {}
+    known = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return next((status for status in known if status["name"] == name), {})
+
+
+def _without_instance(pod: Object, container: Object, view: View) -> Object:
     """A container that the runtime knows nothing of: it has not been made yet, or it was lost."""
     name = container["name"]
-    lists = pod.get("status") or {}
-    known = lists.get("initContainerStatuses" if init else "containerStatuses") or ()
-    old: Object = next((status for status in known if status["name"] == name), {})
+    old = _old_status(pod, name)
     result: Object = {
         "name": name,
         "image": container.get("image", ""),

@@ -66,6 +66,15 @@ def test_a_start_failure_is_shown_until_it_is_tried_again_and_succeeds() -> None
     assert restarts.problems(POD, observed(), [], events) == {}
 
 
+def test_an_incomplete_configuration_is_looked_at_ever_later() -> None:
+    restarts, _ = restarts_at(1000.0)
+    waits = []
+    for _ in range(6):
+        restarts.failed("web", StartFailure("CreateContainerConfigError", 'secret "x" not found'))
+        waits.append(restarts.waits(POD, observed())["web"])
+    assert waits == [1, 2, 4, 8, 10, 10]
+
+
 def test_a_new_kubelet_does_not_restart_a_crash_loop_from_its_beginning() -> None:
     restarts, _ = restarts_at(1350.0)
     assert restarts.waits(POD, observed(status("web", "exited", 1, attempt=3))) == {"web": 40.0}
