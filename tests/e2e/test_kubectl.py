@@ -114,12 +114,13 @@ def test_explain(service: Namespace) -> None:
 
 def test_pages_and_selectors(namespace: Namespace) -> None:
     documents = [
-        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{n}, labels: {{n: '{n}'}}}}\n" for n in range(7)
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{n}, labels: {{number: '{n}'}}}}\n"
+        for n in range(7)
     ]
     namespace.apply("---\n".join(documents))
-    listed = namespace.kubectl("get", "configmaps", "-o", "name", "--chunk-size=2", "-l", "n")
+    listed = namespace.kubectl("get", "configmaps", "-o", "name", "--chunk-size=2", "-l", "number")
     assert listed.out.splitlines() == [f"configmap/c{n}" for n in range(7)]
-    some = namespace.kubectl("get", "configmaps", "-o", "name", "-l", "n in (1,2),n!=2")
+    some = namespace.kubectl("get", "configmaps", "-o", "name", "-l", "number in (1,2),number!=2")
     assert some.out == "configmap/c1\n"
     one = namespace.kubectl("get", "configmaps", "-o", "name", "--field-selector", "metadata.name=c3")
     assert one.out == "configmap/c3\n"

@@ -244,12 +244,14 @@ def test_a_wrong_command_line(tmp_path: Path, words: tuple[str, ...], message: s
 
 
 def test_a_directory_that_is_something_else(tmp_path: Path) -> None:
-    (tmp_path / "precious").write_text("keep me")
+    precious = tmp_path / "strange" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("keep me")
     done = run(
-        [*PODYARD, "up", "--data-dir", str(tmp_path)],
+        [*PODYARD, "up", "--data-dir", str(precious.parent)],
         env={**os.environ, "HOME": str(tmp_path / "home")},
         ok=False,
     )
     assert done.code == 1
-    assert re.fullmatch(r"podyard: \S+ is not empty \(precious.*\n", done.err)
-    assert (tmp_path / "precious").read_text() == "keep me"
+    assert re.fullmatch(r"podyard: \S+ is not empty \(it holds precious\).*\n", done.err)
+    assert precious.read_text() == "keep me"

@@ -239,12 +239,9 @@ spec:
 class TestExec:
     """kubectl exec over WebSocket."""
 
-    @pytest.fixture(scope="class")
-    def shell(self) -> str:
-        return tools.kubectl_at_least(31)
-
     @pytest.fixture
-    def box(self, namespace: Namespace, shell: str) -> Namespace:
+    def box(self, namespace: Namespace) -> Namespace:
+        tools.kubectl_at_least(31)
         namespace.kubectl("run", "box", "--image=busybox", "--", "sleep", "1000")
         namespace.kubectl("wait", "--for=condition=Ready", "pod/box", "--timeout=20s")
         return namespace

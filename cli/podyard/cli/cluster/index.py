@@ -85,7 +85,7 @@ def _refuse_strange_content(where: Path) -> None:
         raise UserError(f"--data-dir {where}: {error.strerror}") from None
     if strange:
         raise UserError(
-            f"{where} is not empty ({', '.join(strange[:3])}, …) and is no podyard data directory; "
+            f"{where} is not empty (it holds {', '.join(strange[:3])}) and is no podyard data directory; "
             "nothing was changed: give another --data-dir"
         )
 

@@ -116,6 +116,7 @@ def start_detached(cluster: ClusterConfig, show: Report) -> int:
         for line in reports:
             said = json.loads(line)
             if "failed" in said:
+                os.waitpid(pid, 0)
                 raise UserError(said["failed"])
             show(said)
             if "serving" in said:
