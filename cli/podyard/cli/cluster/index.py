@@ -94,16 +94,21 @@ def _free_index(name: str, taken: set[int]) -> int:
     if name == config.DEFAULT_NAME:
         return 0
     for number in range(1, config.MAX_INDEX + 1):
-        if number not in taken and not _answers(config.API_PORT + 10 * number):
+        if number not in taken and not _in_use(number):
             return number
     raise UserError(f"there are {config.MAX_INDEX} clusters already; remove one with `podyard down --purge`")
 
 
-def _answers(port: int) -> bool:
-    """Whether somebody listens there: another user's cluster, most likely."""
+def _in_use(number: int) -> bool:
+    """Whether another user's cluster, which our index does not know, runs with these ranges."""
+    there = ClusterConfig("", "", number, config.API_PORT + 10 * number, 1)
+    return _answers(there.control_plane_ip, 53) or _answers(there.api_address, there.api_port)
+
+
+def _answers(address: str, port: int) -> bool:
     with socket.socket() as sock:
         sock.settimeout(0.2)
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        return sock.connect_ex((address, port)) == 0
 
 
 @contextlib.contextmanager
