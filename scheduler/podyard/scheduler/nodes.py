@@ -95,6 +95,7 @@ class NodeInfo:
     name: str
     node: Object | None = None
     pods: dict[str, Object] = field(default_factory=dict)  # by uid
+    choosy: dict[str, Object] = field(default_factory=dict)  # those that care about other pods
     requested: Amounts = field(default_factory=dict)
     scoring_requested: Amounts = field(default_factory=dict)
     allocatable: Amounts = field(default_factory=dict)
@@ -117,13 +118,14 @@ class NodeInfo:
 
     def add(self, pod: Object) -> None:
         """Count a pod."""
-        self.pods[pod["metadata"]["uid"]] = pod
+        self._keep(pod)
         self.requested = add(self.requested, pod_requests(pod))
         self.scoring_requested = add(self.scoring_requested, scoring_requests(pod))
 
     def remove(self, uid: str) -> None:
         """Count a pod no more."""
         pod = self.pods.pop(uid)
+        self.choosy.pop(uid, None)
         self.requested = add(self.requested, _negative(pod_requests(pod)))
         self.scoring_requested = add(self.scoring_requested, _negative(scoring_requests(pod)))
 
@@ -131,10 +133,16 @@ class NodeInfo:
         """A pod that is counted has changed."""
         uid = pod["metadata"]["uid"]
         if self.pods[uid]["spec"] == pod["spec"]:
-            self.pods[uid] = pod
+            self._keep(pod)
         else:
             self.remove(uid)
             self.add(pod)
+
+    def _keep(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        self.pods[uid] = pod
+        if affinity_of(pod, "podAffinity") or affinity_of(pod, "podAntiAffinity"):
+            self.choosy[uid] = pod
 
 
 def _negative(amounts: Amounts) -> Amounts:
@@ -156,3 +164,7 @@ class Cluster:
     def pods(self) -> Iterable[tuple[NodeInfo, Object]]:
         """Every pod that is on a node, with its node."""
         return ((node, pod) for node in self.nodes for pod in node.pods.values())
+
+    def choosy_pods(self) -> Iterable[tuple[NodeInfo, Object]]:
+        """Those among them with an affinity or anti-affinity of their own."""
+        return ((node, pod) for node in self.nodes for pod in node.choosy.values())

@@ -105,7 +105,9 @@ class ControlPlane:
         await self.client.create(LEASES, lease)
         await self.report_ready(name)
         await self.until(
-            NODES, lambda nodes: any(n["spec"].get("podCIDR") and _named(n, name) for n in nodes), None
+            NODES,
+            lambda nodes: any(n.get("spec", {}).get("podCIDR") and _named(n, name) for n in nodes),
+            None,
         )
 
     async def report_ready(self, name: str) -> None:

@@ -253,6 +253,33 @@ async def test_a_silent_node(tmp_path: Path) -> None:
         await plane.until(NODES, lambda nodes: not nodes[0]["spec"].get("taints"), None)
 
 
+async def test_pods_leave_an_unreachable_node_when_their_time_is_up(tmp_path: Path) -> None:
+    async with control_plane(tmp_path, "--node-monitor-grace-period", "0.5", nodes=2) as plane:
+        lively = asyncio.create_task(keep_alive(plane))
+        made = deployment()
+        made["spec"]["template"]["spec"]["tolerations"] = [
+            {
+                "key": "node.kubernetes.io/unreachable",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 1,
+            }
+        ]
+        plane.alive.discard("node2")  # from now on nothing comes from there
+        await plane.client.create(DEPLOYMENTS, made)
+        doomed = await plane.until(
+            PODS,
+            lambda pods: [
+                p
+                for p in pods
+                if p["spec"].get("nodeName") == "node2" and "deletionTimestamp" in p["metadata"]
+            ],
+        )
+        assert "DisruptionTarget" in {c["type"] for c in doomed[0]["status"]["conditions"]}
+        await plane.until(PODS, lambda pods: [p["spec"].get("nodeName") for p in pods].count("node1") == 2)
+        lively.cancel()
+
+
 async def keep_alive(plane: ControlPlane) -> None:
     while True:
         await plane.renew_lease("node1")

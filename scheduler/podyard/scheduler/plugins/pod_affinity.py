@@ -70,8 +70,13 @@ class InterPodAffinity(Plugin):
         self._together: Counter[Pair] = Counter()  # pods that match all of the affinity terms
         self._apart: Counter[Pair] = Counter()  # pods that match an anti-affinity term
         self._forbidden: set[Pair] = set()  # where pods that are there do not want this one
-        for node, other in cluster.pods():
-            self._look_at(node, other)
+        if self._affinity or self._anti_affinity:
+            for node, other in cluster.pods():
+                self._look_at(node, other)
+        for node, other in cluster.choosy_pods():
+            for term in self._terms(other, "podAntiAffinity"):
+                if term.matches(pod):
+                    self._forbidden.update(_pairs([term], node))
         self._matches_itself = all(term.matches(pod) for term in self._affinity)
 
     def _terms(self, pod: Object, kind: str) -> list[Term]:
@@ -84,9 +89,6 @@ class InterPodAffinity(Plugin):
         for term in self._anti_affinity:
             if term.matches(other):
                 self._apart.update(_pairs([term], node))
-        for term in self._terms(other, "podAntiAffinity"):
-            if term.matches(self.pod):
-                self._forbidden.update(_pairs([term], node))
 
     def filter(self, node: NodeInfo) -> Refusal | None:
         """Affinity first, then the pod's anti-affinity, then that of the others."""
@@ -112,10 +114,11 @@ class InterPodAffinity(Plugin):
         """Weigh the preferences of this pod and those of the others, by topology."""
         weights: Counter[Pair] = Counter()
         own = self._preferences(self.pod)
-        for node, other in self.cluster.pods():
+        for node, other in self.cluster.pods() if own else ():
             for term, weight in own:
                 if term.matches(other):
                     weights.update(dict.fromkeys(_pairs([term], node), weight))
+        for node, other in self.cluster.choosy_pods():
             theirs = self._preferences(other)
             theirs += [(term, _HARD_WEIGHT) for term in self._terms(other, "podAffinity")]
             for term, weight in theirs:
