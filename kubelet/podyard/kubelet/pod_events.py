@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from podyard.kubelet.probes import ProbeKind, ProbeResult
 from podyard.kubelet.spec import field_path
 
 Object = dict[str, Any]
@@ -30,6 +31,16 @@ class PodEvents:
     def warning(self, reason: str, message: str, container: str = "") -> None:
         """Something that users should look at."""
         self._record("Warning", reason, message, container)
+
+    def probed(self, container: str, kind: ProbeKind, result: ProbeResult) -> None:
+        """A probe did not simply succeed."""
+        if result.outcome == "warning":
+            self.warning("ProbeWarning", f"{kind} probe warning: {result.output}", container)
+        elif result.outcome == "unknown":
+            text = f"{kind} probe errored and resulted in unknown state: {result.output}"
+            self.warning("Unhealthy", text, container)
+        else:
+            self.warning("Unhealthy", f"{kind} probe failed: {result.output}", container)
 
     def _record(self, type_: str, reason: str, message: str, container: str) -> None:
         about = {"apiVersion": "v1", "kind": "Pod", **self.pod}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,7 +181,13 @@ def test_what_the_pod_asks_for_comes_before_the_image() -> None:
     config = container_config(web, 0, IMAGE, {"A": "pod"})
     assert config.command == ["sh", "-c", "echo pod"]
     assert (config.working_dir, config.tty, config.stdin) == ("/w", True, True)
-    assert config.ports == (ContainerPort(container_port=81, protocol="UDP"),)
+
+
+def test_an_image_listens_on_its_own_ports_whatever_the_pod_declares() -> None:
+    web = container("web", ports=[{"containerPort": 81, "protocol": "UDP"}])
+    assert container_config(web, 0, IMAGE, {}).ports == IMAGE.ports
+    declared = (ContainerPort(container_port=81, protocol="UDP"),)
+    assert container_config(web, 0, replace(IMAGE, ports=()), {}).ports == declared
 
 
 def test_a_status_patch_meets_one_pod_and_drops_what_is_past() -> None:
