@@ -54,7 +54,7 @@ class StreamingService(StreamingServicer):
     async def Attach(
         self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
     ) -> AsyncIterator[pb.StreamOutput]:
-        """Connect to a container's own streams."""
+        """Connect to a container's own streams; that these end is a success, however the container ended."""
         await authorize(context)
         start = await _first(request_iterator, context)
         try:
@@ -63,7 +63,7 @@ class StreamingService(StreamingServicer):
             yield _failed(error)
             return
         async for output in _pump(streams, start, request_iterator):
-            yield output
+            yield pb.StreamOutput(exit=pb.StreamExit()) if output.HasField("exit") else output
 
     async def Logs(self, request: pb.LogsRequest, context: Context) -> AsyncIterator[pb.LogsChunk]:
         """A container's log, and what is added to it while somebody follows."""

@@ -185,7 +185,7 @@ async def test_attach_ends_with_the_container(node: Node) -> None:
     async with channel:
         call = stub.Attach(feed(start(stdin=True), pb.StreamInput(stdin=b"hello\n")))
         out, _, end = await talk(call)
-    assert (out, end.code) == (b"got hello\n", 5)
+    assert (out, end.code, end.message) == (b"got hello\n", 0, ""), "as kubectl run -it expects"
 
 
 async def logs(stub: Any, **fields: Any) -> str:
