@@ -38,7 +38,7 @@ class Cacher:
         """Read what is stored, as it was some revisions ago; `run` replays the rest."""
         oldest, latest = await self._storage.revision()
         self._oldest = self.revision = max(oldest, latest - REPLAY)
-        for value in await self._storage.list("", self._oldest) if latest else ():
+        for value in await self._storage.list("", self._oldest):
             group_resource, namespace, name = split_key(value.key)
             self._resources[group_resource].load((namespace, name), _entry(value))
 

@@ -70,8 +70,8 @@ class Storage(Protocol):
     async def get(self, key: str) -> Value | None:
         """What a key holds now."""
 
-    async def list(self, prefix: str, revision: int = 0) -> tuple[Value, ...]:
-        """The keys that begin with `prefix`, in order; as they were at `revision` unless it is 0."""
+    async def list(self, prefix: str, revision: int | None = None) -> tuple[Value, ...]:
+        """The keys that begin with `prefix`, in order; as they are now, or were at `revision`."""
 
     async def put(self, key: str, data: bytes, expected: int) -> int:
         """Set a key that is at revision `expected`; give the new revision."""

@@ -73,7 +73,7 @@ class SqliteStorage:
         """What a key holds now."""
         return await self._call(lambda log: log.get(key))
 
-    async def list(self, prefix: str, revision: int = 0) -> tuple[Value, ...]:
+    async def list(self, prefix: str, revision: int | None = None) -> tuple[Value, ...]:
         """The keys under a prefix, now or at a revision."""
         return await self._call(lambda log: log.values(prefix, revision))
 

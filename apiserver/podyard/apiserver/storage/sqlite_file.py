@@ -92,7 +92,7 @@ def _check(path: Path) -> bool:
             )
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+            raise sqlite3.DatabaseError(verdict.splitlines()[-1])
         return False
     except sqlite3.OperationalError:
         raise

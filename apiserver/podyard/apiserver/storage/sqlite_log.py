@@ -60,12 +60,13 @@ class SqliteLog:
         row = self._connection.execute(_LATEST, (key,)).fetchone()
         return Value(key, row[0], row[1]) if row and row[1] is not None else None
 
-    def values(self, prefix: str, revision: int) -> tuple[Value, ...]:
-        """The keys under a prefix as they were at `revision`, or now when that is 0."""
-        if revision and revision < self.compacted:
+    def values(self, prefix: str, revision: int | None) -> tuple[Value, ...]:
+        """The keys under a prefix as they are now, or were at `revision`."""
+        at = self.revision if revision is None else revision
+        if at < self.compacted:
             raise Compacted(self.compacted)
-        rows = self._connection.execute(_LIST, (prefix, prefix + "\U0010ffff", revision or self.revision))
-        return tuple(Value(key, at, data) for key, at, data in rows if data is not None)
+        rows = self._connection.execute(_LIST, (prefix, prefix + "\U0010ffff", at))
+        return tuple(Value(key, found, data) for key, found, data in rows if data is not None)
 
     def changes(self, after: int) -> tuple[Change, ...]:
         """Everything that happened after a revision."""

@@ -34,7 +34,8 @@ class NamespaceStrategy(Strategy):
         new.setdefault("status", {})["phase"] = "Terminating" if deleting else "Active"
 
     def deletion_begins(self, obj: Object) -> None:
-        """Show it in the phase."""
+        """Show it in the phase; a namespace has no grace period."""
+        obj["metadata"].pop("deletionGracePeriodSeconds", None)
         obj.setdefault("status", {})["phase"] = "Terminating"
 
     def holds(self, obj: Object) -> bool:

@@ -72,7 +72,7 @@ def _patch_allocated(spec: Object, before: Object) -> None:
 def _normalize_cluster_ips(spec: Object, before: Object) -> None:
     """Let `clusterIPs` follow a changed `clusterIP` (normalizeClusterIPs)."""
     address, old_address = spec.get("clusterIP", ""), before.get("clusterIP", "")
-    if address == old_address or (spec.get("clusterIPs") or []) != (before.get("clusterIPs") or []):
+    if address == old_address or (spec.get("clusterIPs") or None) not in (None, before.get("clusterIPs")):
         return
     spec.pop("clusterIPs", None)
     if address:

@@ -1,0 +1,200 @@
+"""Services: addresses and node ports, taken, kept and given back within the write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podyard.api.errors import StatusError
+from podyard.api.resources import SERVICES
+from podyard.apiserver.registry import Object
+from podyard.apiserver.registry.strategies import Ranges
+from podyard.apiserver.registry.strategies.allocation import allocate
+from tests.unit.apiserver.registry_harness import Cluster, cluster_in, service
+
+SMALL = Ranges(IPv4Network("127.96.0.0/29"), range(30000, 30003), frozenset({"127.96.0.5"}))
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with cluster_in(tmp_path) as cluster:
+        yield cluster
+
+
+async def refusal(call: Any) -> str:
+    with pytest.raises(StatusError) as caught:
+        await call
+    assert caught.value.code == 422
+    return caught.value.message
+
+
+async def test_a_service_gets_an_address_of_the_upper_part(cluster: Cluster) -> None:
+    spec = (await cluster.create(SERVICES, service("a")))["spec"]
+    assert IPv4Address("127.96.1.0") <= IPv4Address(spec["clusterIP"]) <= IPv4Address("127.96.255.254")
+    assert spec["clusterIPs"] == [spec["clusterIP"]]
+    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
+
+
+async def test_services_made_at_once_have_different_addresses(cluster: Cluster) -> None:
+    made = await asyncio.gather(
+        *(cluster.create(SERVICES, service(f"s{n}", type="NodePort")) for n in range(50))
+    )
+    assert len({obj["spec"]["clusterIP"] for obj in made}) == 50
+    assert len({obj["spec"]["ports"][0]["nodePort"] for obj in made}) == 50
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.96.0.5", "provided IP is already allocated"),
+        (
+            "10.0.0.5",
+            "the provided IP (10.0.0.5) is not in the valid range. The range of valid IPs is 127.96.0.0/16",
+        ),
+        (
+            "127.96.255.255",
+            "the provided IP (127.96.255.255) is not in the valid range. "
+            "The range of valid IPs is 127.96.0.0/16",
+        ),
+    ],
+)
+async def test_an_address_that_cannot_be_had(cluster: Cluster, address: str, why: str) -> None:
+    await cluster.create(SERVICES, service("a", clusterIP="127.96.0.5"))
+    assert await refusal(cluster.create(SERVICES, service("b", clusterIP=address))) == (
+        f'Service "b" is invalid: spec.clusterIPs: Invalid value: ["{address}"]: '
+        f"failed to allocate IP {address}: {why}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("port", "why"),
+    [
+        (30080, "provided port is already allocated"),
+        (80, "provided port is not in the valid range. The range of valid ports is 30000-32767"),
+    ],
+)
+async def test_a_node_port_that_cannot_be_had(cluster: Cluster, port: int, why: str) -> None:
+    def wants(name: str, number: int) -> Object:
+        return service(name, type="NodePort", ports=[{"port": 80, "nodePort": number}])
+
+    await cluster.create(SERVICES, wants("a", 30080))
+    assert await refusal(cluster.create(SERVICES, wants("b", port))) == (
+        f'Service "b" is invalid: spec.ports[0].nodePort: Invalid value: {port}: {why}'
+    )
+
+
+async def test_what_a_deleted_service_had_is_free_again(cluster: Cluster) -> None:
+    wants = {
+        "type": "NodePort",
+        "clusterIP": "127.96.0.5",
+        "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}],
+    }
+    await cluster.create(SERVICES, service("a", **wants))
+    await cluster.delete(SERVICES, "a")
+    assert (await cluster.create(SERVICES, service("b", **wants)))["spec"]["clusterIP"] == "127.96.0.5"
+
+
+async def test_a_dry_run_takes_nothing(cluster: Cluster) -> None:
+    dry = await cluster.create(SERVICES, service("a", clusterIP="127.96.0.5"), cluster.options(dry_run=True))
+    assert dry["spec"]["clusterIPs"] == ["127.96.0.5"]
+    await cluster.create(SERVICES, service("b", clusterIP="127.96.0.5"))
+
+
+async def test_an_update_without_address_and_ports_keeps_them(cluster: Cluster) -> None:
+    made = await cluster.create(SERVICES, service("a", type="NodePort"))
+    changed = await cluster.update(SERVICES, service("a", type="NodePort", selector={"app": "x"}))
+    for key in ("clusterIP", "clusterIPs", "ports", "ipFamilies", "ipFamilyPolicy"):
+        assert changed["spec"][key] == made["spec"][key]
+
+
+async def test_an_address_does_not_change(cluster: Cluster) -> None:
+    await cluster.create(SERVICES, service("a", clusterIP="127.96.0.5"))
+    message = await refusal(cluster.update(SERVICES, service("a", clusterIP="127.96.0.6")))
+    assert 'spec.clusterIPs[0]: Invalid value: ["127.96.0.6"]: may not change once set' in message
+
+
+async def test_from_type_to_type(cluster: Cluster) -> None:
+    made = (await cluster.create(SERVICES, service("a")))["spec"]
+
+    async def becomes(**spec: Any) -> Object:
+        changed: Object = (await cluster.patch(SERVICES, "a", {"spec": spec}))["spec"]
+        return changed
+
+    node_port = await becomes(type="NodePort")
+    number = node_port["ports"][0]["nodePort"]
+    assert 30000 <= number <= 32767
+    assert node_port["externalTrafficPolicy"] == "Cluster"
+    balancer = await becomes(type="LoadBalancer", externalTrafficPolicy="Local")
+    assert balancer["ports"][0]["nodePort"] == number
+    assert balancer["healthCheckNodePort"] not in (0, number)
+    back = await becomes(type="ClusterIP")
+    assert back == made
+    name = await becomes(type="ExternalName", externalName="example.com")
+    assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & name.keys()
+    again = await becomes(type="ClusterIP", externalName=None)
+    assert again["clusterIP"]
+
+
+async def test_headless(cluster: Cluster) -> None:
+    spec = (await cluster.create(SERVICES, service("a", clusterIP="None", selector={"a": "b"})))["spec"]
+    assert (spec["clusterIPs"], spec["ipFamilies"]) == (["None"], ["IPv4"])
+    spec = (await cluster.create(SERVICES, service("b", clusterIP="None")))["spec"]
+    assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == ("RequireDualStack", ["IPv4", "IPv6"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": '
+            "this cluster is not configured for dual-stack services",
+        ),
+        (
+            {"ipFamilies": ["IPv6"]},
+            'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+        ),
+    ],
+)
+async def test_the_cluster_has_ipv4_alone(cluster: Cluster, spec: Object, message: str) -> None:
+    assert await refusal(cluster.create(SERVICES, service("a", **spec))) == (
+        f'Service "a" is invalid: {message}'
+    )
+
+
+def test_reserved_addresses_go_only_to_who_names_them() -> None:
+    others: list[Object] = []
+    for _ in range(5):  # .1 to .6 without .5
+        spec: Object = {"type": "ClusterIP", "ports": []}
+        assert allocate(spec, {}, others, SMALL) == []
+        others.append(spec)
+    assert {o["clusterIP"] for o in others} == {f"127.96.0.{n}" for n in (1, 2, 3, 4, 6)}
+    with pytest.raises(StatusError, match="range is full"):
+        allocate({"type": "ClusterIP"}, {}, others, SMALL)
+    assert allocate({"type": "ClusterIP", "clusterIPs": ["127.96.0.5"]}, {}, others, SMALL) == []
+
+
+def test_node_ports_run_out() -> None:
+    ports = [{"port": n, "protocol": "TCP"} for n in range(4)]
+    with pytest.raises(StatusError, match="failed to allocate a nodePort: range is full"):
+        allocate({"type": "NodePort", "clusterIP": "None", "ports": ports}, {}, [], SMALL)
+
+
+def test_tcp_and_udp_of_one_port_share_a_node_port() -> None:
+    ports: list[Object] = [{"port": 53, "protocol": p} for p in ("TCP", "UDP", "SCTP")]
+    ports.append({"port": 80, "protocol": "TCP"})
+    allocate({"type": "NodePort", "ports": ports}, {}, [], SMALL)
+    numbers = [port["nodePort"] for port in ports]
+    assert len(set(numbers[:3])) == 1
+    assert numbers[3] != numbers[0]
+
+
+def test_a_load_balancer_may_do_without_node_ports() -> None:
+    spec: Object = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
+    allocate(spec, {}, [], SMALL)
+    assert "nodePort" not in spec["ports"][0]
