@@ -19,6 +19,8 @@ from podyard.dns.wire import HEADER_BYTES, BadQuery, NotAQuery, Query, error, pa
 
 DATAGRAMS = 64
 """Datagrams answered before anything else gets its turn."""
+MESSAGES = 16
+"""Queries of one TCP connection that are answered before anything else gets its turn."""
 RECEIVE_BYTES = 4 << 20
 """Kernel buffer for queries that come in a burst."""
 CONNECTIONS = 1000
@@ -147,6 +149,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._pending = 0
         self._blocked = False
+        self._scheduled = False
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -166,11 +169,12 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        self._go_on()
+        if not self._scheduled:
+            self._go_on()
 
     def eof_received(self) -> bool:
         self._ended = True
-        return self._pending > 0  # stay open for the answers that are still to come
+        return self._busy()  # stay open for the answers that are still to come
 
     def pause_writing(self) -> None:
         """The client does not read: nor do we read what else it asks."""
@@ -179,26 +183,43 @@ class _Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self._go_on()
+        self._later()
 
     def _go_on(self) -> None:
-        while not self._blocked and self._pending < PENDING and len(self._buffer) >= 2:
-            end = 2 + int.from_bytes(self._buffer[:2], "big")
-            if len(self._buffer) < end:
+        self._scheduled = False
+        for _ in range(MESSAGES):
+            if self._transport.is_closing():
+                return
+            message = self._next()
+            if message is None:
                 break
-            raw = bytes(self._buffer[2:end])
-            del self._buffer[:end]
             self._wait()
             self._pending += 1
-            if len(raw) < HEADER_BYTES or not self._server.handle(raw, self._reply, tcp=True):
+            if len(message) < HEADER_BYTES or not self._server.handle(message, self._reply, tcp=True):
                 self._transport.abort()  # whatever that is, it is not a DNS client
                 return
-        if self._transport.is_closing():
-            return
-        if self._blocked or self._pending >= PENDING:
+        else:
+            self._later()
+        if self._blocked or self._scheduled or self._pending >= PENDING:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    def _next(self) -> bytes | None:
+        """The next whole message, unless answers have to go out first."""
+        if self._blocked or self._pending >= PENDING or len(self._buffer) < 2:
+            return None
+        end = 2 + int.from_bytes(self._buffer[:2], "big")
+        if len(self._buffer) < end:
+            return None
+        message = bytes(self._buffer[2:end])
+        del self._buffer[:end]
+        return message
+
+    def _later(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     def _reply(self, answer: bytes) -> None:
         full = self._pending >= PENDING
@@ -207,9 +228,12 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(len(answer).to_bytes(2, "big") + answer)
         if full:
-            self._go_on()
-        if self._ended and not self._pending:
+            self._later()
+        if self._ended and not self._busy():
             self._transport.close()
+
+    def _busy(self) -> bool:
+        return self._pending > 0 or self._scheduled
 
     def _wait(self) -> None:
         if self._timer is not None:

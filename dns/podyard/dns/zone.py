@@ -180,18 +180,19 @@ class Zone:
         if records:
             self._services[service] = records
         changed = {name for name in old.keys() | records.keys() if old.get(name) != records.get(name)}
+        touched = set(changed)
         for name in changed:
-            if name in old:
-                owners = self._owners[name]
-                del owners[service]
-                if not owners:
-                    del self._owners[name]
-                    changed = changed | self._count(name, -1)
+            owners = self._owners.setdefault(name, {})
+            had_some = bool(owners)
+            owners.pop(service, None)
             if name in records:
-                if name not in self._owners:
-                    changed = changed | self._count(name, 1)
-                self._owners.setdefault(name, {})[service] = records[name]
-        return changed
+                owners[service] = records[name]
+            if not owners:
+                del self._owners[name]
+                touched |= self._count(name, -1)
+            elif not had_some:
+                touched |= self._count(name, 1)
+        return touched
 
     def add_namespace(self, namespace: str) -> None:
         """The namespace exists: its names do, too."""
