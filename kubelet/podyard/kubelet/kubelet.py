@@ -8,9 +8,10 @@ import shutil
 from typing import Any
 
 from podyard.client.informer import Informer
+from podyard.kubelet.network import NetworkError
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pod_worker import PodWorker
-from podyard.kubelet.runtime import SandboxState
+from podyard.kubelet.runtime import RuntimeFailure, SandboxState
 from podyard.kubelet.sandboxes import remove_sandboxes
 
 Object = dict[str, Any]
@@ -111,7 +112,10 @@ class Kubelet:
         sandboxes = await self._context.runtime.list_pod_sandboxes()
         for uid in {sandbox.config.uid for sandbox in sandboxes} - self._workers.keys():
             logger.info("ending pod %s, which no longer exists", uid)
-            await remove_sandboxes(self._context, uid)
+            try:
+                await remove_sandboxes(self._context, uid)
+            except (RuntimeFailure, NetworkError) as error:
+                logger.error("pod %s, which no longer exists, cannot be cleared away: %s", uid, error)
         root = self._context.log_root
         for directory in root.iterdir() if root.exists() else ():
             if directory.name.rpartition("_")[2] not in self._workers:
