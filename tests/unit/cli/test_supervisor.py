@@ -128,6 +128,16 @@ async def test_a_stranger_is_not_believed(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "ran", "after"),
+    [(0, 29.0, 1), (1, 0.0, 2), (0, 31.0, 0), (5, 31.0, 0)],
+)
+def test_only_quick_ends_delay_the_restart(before: int, ran: float, after: int) -> None:
+    process = Process(script(""), started=100.0, quick_failures=before)
+    assert module.quick_failures(process, 100.0 + ran) == after
+    assert module.RESTART_DELAYS[0] == module.RESTART_DELAYS[1] == 0.0
+
+
+@pytest.mark.parametrize(
     ("process", "health"),
     [
         (Process(script("")), "down"),

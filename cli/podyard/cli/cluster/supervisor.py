@@ -30,8 +30,11 @@ HUNG_SECONDS = 60.0
 STOP_SECONDS = 8.0
 """How long a process may take to end after SIGTERM."""
 
-RESTART_DELAYS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Before the first, second, … restart; a process that ran for 30 s starts over."""
+RESTART_DELAYS = (0.0, 0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before a restart, by how often the process has ended quickly in a row."""
+
+QUICK_SECONDS = 30.0
+"""A process that ended sooner than this has ended quickly."""
 
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -118,11 +121,10 @@ class Supervisor:
             code = await self._run_once(process)
             if self._stopping:
                 return
-            ran = time.monotonic() - process.started
-            process.quick_failures = 0 if ran > 30 else process.quick_failures + 1
+            process.quick_failures = quick_failures(process, time.monotonic())
             process.restarts += 1
             process.last_words = self._tail(process)
-            delay = RESTART_DELAYS[min(process.quick_failures, len(RESTART_DELAYS)) - 1]
+            delay = RESTART_DELAYS[min(process.quick_failures, len(RESTART_DELAYS) - 1)]
             logger.warning("%s ended (%s), restarting in %g s", process.spec.name, _how(code), delay)
             self._changed(process)
             await asyncio.sleep(delay)
@@ -214,6 +216,11 @@ class Supervisor:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             lines = log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def quick_failures(process: Process, now: float) -> int:
+    """How often in a row it has ended quickly, with the end that just came counted. Pure."""
+    return process.quick_failures + 1 if now - process.started < QUICK_SECONDS else 0
 
 
 def _signal(pid: int, number: int) -> None:
