@@ -14,6 +14,10 @@ import uvloop
 
 from podyard.process.notify import notify, watchdog
 
+# Read by gRPC when it is imported, which is later. Its fork handlers, on by default, shut the
+# connections in every child that uvloop forks, and what they write garbles the parent's TLS.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname).1s %(name)s: %(message)s"
 
 
