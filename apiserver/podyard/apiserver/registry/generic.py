@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 import orjson
 
 from podyard.api.errors import FieldError, StatusError, bad_request, invalid, method_not_allowed, not_found
 from podyard.api.resources import BINDINGS, PODS, Resource
-from podyard.api.validation import validate_create
 from podyard.apiserver.cacher.selection import parse_selection
 from podyard.apiserver.registry import Listed, Object, Stored, Watch, WriteOptions
 from podyard.apiserver.registry.decoding import (
@@ -24,17 +23,13 @@ from podyard.apiserver.registry.decoding import (
 from podyard.apiserver.registry.deletion import Deleter, success
 from podyard.apiserver.registry.lists import list_entries, watch_entries
 from podyard.apiserver.registry.patching import apply_patch, decode_patch
+from podyard.apiserver.registry.posting import PodPosts
 from podyard.apiserver.registry.store import Store
 from podyard.apiserver.registry.strategies import Ranges
 from podyard.apiserver.registry.strategies.table import STRATEGIES
 from podyard.apiserver.registry.subresources import (
-    EVICTION,
     SCALE,
-    SUCCESS,
-    anything,
     apply_scale,
-    bind,
-    check_budgets,
     only_conditions,
     only_finalizers,
     to_scale,
@@ -50,9 +45,9 @@ class GenericRegistry:
 
     def __init__(self, store: Store, ranges: Ranges, clock: Clock) -> None:
         self._store = store
-        self._clock = clock
         self._writer = Writer(store, ranges, clock)
         self._deleter = Deleter(store, clock)
+        self._posts = PodPosts(store, self._writer, self._deleter, clock)
 
     async def get(self, resource: Resource, namespace: str, name: str, *, subresource: str = "") -> Stored:
         """Read one object, or its scale."""
@@ -127,9 +122,9 @@ class GenericRegistry:
     ) -> Stored:
         """Create an object, a binding or an eviction."""
         if resource == BINDINGS or (resource == PODS and subresource == "binding"):
-            return await self._bind(namespace, name, decode(BINDINGS, obj, options), options)
+            return await self._posts.bind(namespace, name, obj, options)
         if resource == PODS and subresource == "eviction":
-            return await self._evict(namespace, name, decode(EVICTION, obj, options), options)
+            return await self._posts.evict(namespace, name, obj, options)
         if subresource or not resource.stored:
             raise method_not_allowed("create")
         new = to_stored(resource, decode(resource, obj, options))
@@ -254,36 +249,6 @@ class GenericRegistry:
             target, namespace, name, change, options, prepare=prepare, validate=subresource in ("", "status")
         )
 
-    async def _bind(self, namespace: str, name: str, binding: Object, options: WriteOptions) -> Stored:
-        own = binding.setdefault("metadata", {})
-        name = name or own.get("name", "")
-        own.setdefault("name", name)
-        own.setdefault("namespace", namespace)
-        if errors := validate_create(BINDINGS, binding):
-            raise invalid(BINDINGS, name, errors)
-        await self._writer.modify(
-            PODS,
-            namespace,
-            name,
-            lambda pod: bind(pod, binding, self._clock.now()),
-            options,
-            prepare=anything,
-            validate=False,
-        )
-        return Stored(namespace, name, self._store.cacher.revision, orjson.dumps(SUCCESS))
-
-    async def _evict(self, namespace: str, name: str, eviction: Object, options: WriteOptions) -> Stored:
-        pod = self._store.lookup("pods", namespace, name)
-        if pod is None:
-            raise not_found(PODS, name)
-        budgets = self._store.objects("poddisruptionbudgets.policy", namespace)
-        check_budgets(pod, budgets, self._store.objects("pods", namespace))
-        delete_options = eviction.get("deleteOptions") or {}
-        if delete_options.get("dryRun"):
-            options = replace(options, dry_run=True)
-        await self._deleter.delete(PODS, namespace, name, delete_options, options)
-        return Stored(namespace, name, self._store.cacher.revision, orjson.dumps(SUCCESS))
-
 
 _PREPARES: dict[str, Prepare | None] = {
     "": None,  # the strategy's
@@ -304,8 +269,8 @@ def _check_name(obj: Object, name: str) -> None:
         raise bad_request(f"the name of the object ({own}) does not match the name on the URL ({name})")
 
 
-def _check_subresource(resource: Resource, subresource: str, verb: str, known: object) -> None:
+def _check_subresource(resource: Resource, subresource: str, verb: str, known: Container[str]) -> None:
     if not resource.stored:
         raise method_not_allowed(verb)
-    if subresource and (subresource not in resource.subresources or subresource not in known):  # type: ignore[operator]
+    if subresource and (subresource not in resource.subresources or subresource not in known):
         raise method_not_allowed(verb)

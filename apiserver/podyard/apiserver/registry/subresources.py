@@ -15,7 +15,6 @@ from podyard.apiserver.registry.strategies import Context, keep
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
 EVICTION = Resource("policy", "v1", "evictions", "Eviction")
-SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 _SCALE_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

@@ -14,9 +14,10 @@ COMPACT_EVERY = 1_000
 """Compact when the log has this many revisions more than it is to keep."""
 
 _LATEST = "SELECT revision, data FROM log WHERE key = ? ORDER BY revision DESC LIMIT 1"
-_LIST = (
-    "SELECT key, max(revision), data FROM log WHERE key >= ? AND key < ? AND revision <= ?"
-    " GROUP BY key ORDER BY key"
+_LIST = (  # the inner query is answered by the index alone
+    "SELECT key, revision, data FROM log WHERE revision IN"
+    " (SELECT max(revision) FROM log WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key)"
+    " AND data IS NOT NULL ORDER BY key"
 )
 _COMPACT = (
     "DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision > :last AND revision <= :to)"
@@ -66,7 +67,7 @@ class SqliteLog:
         if at < self.compacted:
             raise Compacted(self.compacted)
         rows = self._connection.execute(_LIST, (prefix, prefix + "\U0010ffff", at))
-        return tuple(Value(key, found, data) for key, found, data in rows if data is not None)
+        return tuple(Value(key, found, data) for key, found, data in rows)
 
     def changes(self, after: int) -> tuple[Change, ...]:
         """Everything that happened after a revision."""
