@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -121,18 +122,32 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 async def _serve_grpc(stack: contextlib.AsyncExitStack, registry: GenericRegistry, config: Config) -> str:
     server = grpc.aio.server(options=GRPC_OPTIONS)
     add_ObjectsServicer_to_server(ObjectsService(registry), server)
-    host, _, _ = config.grpc_address.rpartition(":")
+    host = _check_address(config.grpc_address)
     try:
-        port = server.add_secure_port(config.grpc_address, config.tls.server_credentials())
-    except RuntimeError:
-        port = 0
+        credentials = config.tls.server_credentials()
     except OSError as error:
         raise UserError(f"cannot read the certificates: {error}") from None
-    if not port:
-        raise UserError(f"cannot listen on --grpc-address {config.grpc_address}: it is taken, or not ours")
+    try:
+        port = server.add_secure_port(config.grpc_address, credentials)
+    except RuntimeError as error:
+        raise UserError(f"cannot listen on --grpc-address {config.grpc_address}: {error}") from None
     await server.start()
     stack.push_async_callback(server.stop, 0.5)
     return f"{host}:{port}"
+
+
+def _check_address(address: str) -> str:
+    """Give the host of HOST:PORT; UserError when it cannot be bound (gRPC itself would not say why)."""
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, int(port)))
+        except ValueError:
+            raise UserError(f"--grpc-address {address}: must be HOST:PORT") from None
+        except OSError as error:
+            raise UserError(f"cannot listen on --grpc-address {address}: {error.strerror}") from None
+    return host
 
 
 async def _serve_rest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import ssl
@@ -24,8 +25,10 @@ from podyard.api.resources import (
     SERVICES,
     find,
 )
+from podyard.apiserver.command import add_arguments, config_of
 from podyard.apiserver.event_ttl import sweep
 from podyard.apiserver.registry import Object
+from podyard.apiserver.server import running
 from podyard.client.client import Client
 from podyard.process.clock import FakeClock
 from podyard.process.main import UserError
@@ -211,3 +214,42 @@ async def test_a_pod_is_bound_through_its_sub_resource(client: Client) -> None:
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": target}
     await client.create(PODS, binding, "default", name="p", subresource="binding")
     assert (await client.get(PODS, "p", "default"))["spec"]["nodeName"] == "n1"
+
+
+async def test_a_taken_port_is_named(tmp_path: Path, server: RunningApiserver) -> None:
+    config = config_of(
+        parse(
+            f"--data-dir {tmp_path} --port 0 --grpc-address {server.target} --client-ca-file {server.tls.ca} "
+            f"--tls-cert-file {server.tls.cert} --tls-private-key-file {server.tls.key}"
+        )
+    )
+    with pytest.raises(UserError, match=f"cannot listen on --grpc-address {server.target}: Address already"):
+        async with running(config):
+            pass
+    port = server.url.rpartition(":")[2]
+    taken = replace(config, grpc_address="127.0.0.1:0", port=int(port))
+    with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+        async with running(taken):
+            pass
+
+
+def parse(flags: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(flags.split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--service-cluster-ip-range 10.0.0.1/16", "has host bits set"),
+        ("--service-cluster-ip-range 10.0.0.0/30", "is too small"),
+        ("--service-node-port-range 5-3", "must be FROM-TO"),
+        ("--cluster-dns 10.0.0.1", "is not in --service-cluster-ip-range 127.96.0.0/16"),
+        ("--advertise-address here", "--advertise-address here: "),
+    ],
+)
+def test_a_wrong_flag_is_named(flag: str, message: str) -> None:
+    required = "--data-dir d --client-ca-file a --tls-cert-file b --tls-private-key-file c"
+    with pytest.raises(UserError, match=message):
+        config_of(parse(f"{required} {flag}"))
