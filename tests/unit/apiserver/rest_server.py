@@ -16,7 +16,7 @@ from podyard.apiserver.authn import server_tls
 from podyard.apiserver.context import RestConfig
 from podyard.apiserver.registry import Registry
 from podyard.apiserver.serving import serve
-from tests.unit.apiserver.rest_certificates import Authority, client_context
+from tests.support.certificates import Authority, client_context
 
 ADDRESS = "127.200.4.1"
 
