@@ -17,6 +17,8 @@ Object = dict[str, Any]
 OWN_FIELDS = ("reason", "message")
 """Fields that disappear from the status when the kubelet says nothing of them any more."""
 
+ADDRESS_LISTS = ("podIPs", "hostIPs")
+"""Lists that would be merged by address, so that a pod's earlier address stayed in them."""
 
 UNEVENTFUL = (None, "ContainerCreating", "PodInitializing")
 
@@ -123,4 +125,11 @@ def status_patch(pod: Object, status: Object) -> Object:
     """A strategic merge patch to `status` that meets this very pod only and drops what no longer holds."""
     old = pod.get("status") or {}
     dropped = {key: None for key in OWN_FIELDS if key in old and key not in status}
-    return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {**status, **dropped}}
+    keyed = {
+        "conditions": [{"reason": None, "message": None, **one} for one in status.get("conditions") or ()]
+    }
+    for key in ADDRESS_LISTS:
+        if addresses := status.get(key):
+            keyed[key] = [*addresses, {"$patch": "replace"}]
+    merged = {key: value for key, value in keyed.items() if key in status}
+    return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {**status, **dropped, **merged}}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from podyard.api.patch import strategic_merge_patch
 from podyard.kubelet.backoff import Backoff
 from podyard.kubelet.dns import hostname, parse_resolv_conf, pod_dns
 from podyard.kubelet.durations import go_duration
@@ -197,3 +198,21 @@ def test_a_status_patch_meets_one_pod_and_drops_what_is_past() -> None:
         "metadata": {"uid": UID},
         "status": {"phase": "Running", "message": "new", "reason": None},
     }
+
+
+def test_a_status_patch_leaves_nothing_of_a_past_condition_or_address() -> None:
+    subject = pod()
+    gate = {"type": "example.com/gate", "status": "True", "reason": "Open"}
+    unready = {"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "unready"}
+    subject["status"] = {
+        "podIPs": [{"ip": "127.244.1.2"}],
+        "hostIPs": [{"ip": "127.10.0.1"}],
+        "conditions": [gate, unready],
+    }
+    status = {
+        "podIPs": [{"ip": "127.244.1.3"}],
+        "hostIPs": [{"ip": "127.10.0.1"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    patched = strategic_merge_patch("v1", "Pod", subject, status_patch(subject, status))
+    assert patched["status"] == {**status, "conditions": [gate, {"type": "Ready", "status": "True"}]}
