@@ -44,6 +44,7 @@ async def test_nginx_serves_its_page(pods: Pods, catalog: ImageCatalog) -> None:
         assert head.startswith("HTTP/1.1 200 OK\r\n")
         assert re.search(r"^Server: nginx/1\.\d+\.\d+\r$", head, re.MULTILINE)
         assert re.search(r"^Content-Type: text/html\r$", head, re.MULTILINE)
+        assert re.search(r"^Content-Length: 615\r$", head, re.MULTILINE)  # as the real page
         assert "<title>Welcome to nginx!</title>" in body and "<h1>Welcome to nginx!</h1>" in body
     for container in containers:
         await pods.runtime.stop_container(container, 30)
