@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 import uvloop
@@ -23,10 +23,15 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
+def fresh_address() -> str:
     """A loopback address that no other test, and no other run of the tests, uses."""
-    yield f"127.200.{100 + os.getpid() % 100}.{next(_numbers) % 250 + 1}"
+    return f"127.200.{100 + os.getpid() % 100}.{next(_numbers) % 250 + 1}"
+
+
+@pytest.fixture
+def address() -> str:
+    """Such an address."""
+    return fresh_address()
 
 
 @pytest.fixture
