@@ -15,7 +15,7 @@ from podyard.dns.counters import DnsMetrics
 from podyard.dns.forwarding import Forwarder, NoAnswer
 from podyard.dns.responder import Chase, Forward, Responder
 from podyard.dns.types import NOERROR, NXDOMAIN, SERVFAIL
-from podyard.dns.wire import HEADER_BYTES, BadQuery, NotAQuery, Query, error, parse, question
+from podyard.dns.wire import HEADER_BYTES, BadQuery, NotAQuery, Query, error, is_truncated, parse, question
 
 DATAGRAMS = 64
 """Datagrams answered before anything else gets its turn."""
@@ -121,7 +121,9 @@ class Server:
     async def _chase(self, query: Query, how: Chase, tcp: bool) -> bytes:
         """Add what upstream says of an ExternalName's target to the answer."""
         asked = parse(question(how.target, query.type))
-        raw = await self._forwarder.ask(asked, tcp=True)
+        raw = await self._forwarder.ask(asked, tcp=False)
+        if is_truncated(raw):
+            raw = await self._forwarder.ask(asked, tcp=True)
         try:
             found = DNSRecord.parse(raw)
         except Exception as problem:  # dnslib raises many kinds on garbage

@@ -154,6 +154,11 @@ def pack(record: DNSRecord, limit: int) -> bytes:
     return bytes(record.pack())
 
 
+def is_truncated(answer: bytes) -> bool:
+    """Whether there is more than this answer holds, to be asked for over TCP. Takes a whole header."""
+    return bool(answer[2] & TC >> 8)
+
+
 def label(name: str) -> DNSLabel:
     """A name for dnslib, which takes text for international domain names."""
     return DNSLabel(name.encode("latin-1"))

@@ -94,8 +94,11 @@ async def dns() -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def upstream(answer: Callable[[bytes], bytes | None]) -> AsyncIterator[Upstream]:
-    """A DNS server, UDP and TCP, that gives what `answer` makes of each query; None: nothing."""
+async def upstream(answer: Callable[[bytes], bytes | None], *, tcp: bool = True) -> AsyncIterator[Upstream]:
+    """A DNS server, UDP and TCP, that gives what `answer` makes of each query; None: nothing.
+
+    Without `tcp` it closes TCP connections unread, as small routers do.
+    """
 
     class Protocol(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,17 +110,18 @@ async def upstream(answer: Callable[[bytes], bytes | None]) -> AsyncIterator[Ups
                 self.transport.sendto(reply, addr)  # type: ignore[attr-defined]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        size = int.from_bytes(await reader.readexactly(2), "big")
-        reply = answer(await reader.readexactly(size))
-        if reply is not None:
-            writer.write(len(reply).to_bytes(2, "big") + reply)
+        if tcp:
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            reply = answer(await reader.readexactly(size))
+            if reply is not None:
+                writer.write(len(reply).to_bytes(2, "big") + reply)
         writer.close()
 
-    tcp = await asyncio.start_server(serve, fresh_address(), 0)
-    where: Upstream = tcp.sockets[0].getsockname()
+    listener = await asyncio.start_server(serve, fresh_address(), 0)
+    where: Upstream = listener.sockets[0].getsockname()
     udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(Protocol, where)
     try:
         yield where
     finally:
         udp.close()
-        tcp.close()
+        listener.close()

@@ -56,13 +56,30 @@ async def test_reverse_names_of_others_go_upstream(dns: Running) -> None:
     assert str(zone.asked[0].q.qname) == "7.2.0.192.in-addr.arpa."
 
 
-async def test_an_external_name_is_followed_outside(dns: Running) -> None:
+@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
+async def test_an_external_name_is_followed_outside(dns: Running, transport: str) -> None:
     zone = Zonefile()
-    async with upstream(zone) as where:
+    async with upstream(zone, tcp=False) as where:
+        dns.upstreams.append(where)
+        answers = await dns.short("outside.default.svc.cluster.local", transport)
+    assert answers == ["192.0.2.1", "www.example.com."]
+    assert str(zone.asked[0].q.qname) == "www.example.com."
+
+
+async def test_what_an_external_name_leads_to_may_be_large(dns: Running) -> None:
+    zone = Zonefile()
+
+    def cut_off_at_first(raw: bytes) -> bytes:
+        reply = DNSRecord.parse(zone(raw))
+        if len(zone.asked) == 1:
+            reply.header.tc = 1
+            reply.rr.clear()
+        return bytes(reply.pack())
+
+    async with upstream(cut_off_at_first) as where:
         dns.upstreams.append(where)
         answers = await dns.short("outside.default.svc.cluster.local")
     assert answers == ["192.0.2.1", "www.example.com."]
-    assert str(zone.asked[0].q.qname) == "www.example.com."
 
 
 async def test_names_of_the_cluster_never_go_upstream(dns: Running) -> None:
