@@ -79,6 +79,19 @@ async def test_a_killed_process_is_restarted(watched: Watched) -> None:
     await watched.supervisor.stop(last="")
 
 
+async def test_a_process_that_is_down_says_how_it_ended(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RESTART_DELAYS", (60.0,))
+    watched.supervisor.start([script(READY + WAIT)])
+    await watched.until(lambda: watched.process("one").ready)
+    os.kill(watched.process("one").pid, signal.SIGKILL)
+    await watched.until(lambda: watched.process("one").restarts)
+    (shown,) = watched.supervisor.snapshot()
+    assert (shown["health"], shown["detail"]) == ("down", "ended (signal SIGKILL)")
+    await watched.supervisor.stop(last="")
+
+
 async def test_last_words_are_kept(watched: Watched) -> None:
     code = "import sys; print('first', file=sys.stderr); sys.exit('podyard: no such thing')"
     watched.supervisor.start([script(code)])

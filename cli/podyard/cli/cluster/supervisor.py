@@ -124,6 +124,7 @@ class Supervisor:
             process.quick_failures = quick_failures(process, time.monotonic())
             process.restarts += 1
             process.last_words = self._tail(process)
+            process.status = f"ended ({_how(code)})"
             delay = RESTART_DELAYS[min(process.quick_failures, len(RESTART_DELAYS) - 1)]
             logger.warning("%s ended (%s), restarting in %g s", process.spec.name, _how(code), delay)
             self._changed(process)
