@@ -14,6 +14,7 @@ USER_COMMANDS = {
     "down": "stop it",
     "status": "show its processes",
     "kubeconfig": "print a kubeconfig for it",
+    "shell": "be on a node: a shell where its addresses and DNS answer",
     "version": "print the version",
 }
 """Modules of podyard.cli.commands: `add_arguments(parser)` and `command(args) -> int`."""
@@ -24,6 +25,7 @@ COMPONENTS = {
     "kubelet": ("podyard.kubelet.command", "runs the pods of one node"),
     "proxy": ("podyard.proxy.command", "forwards Service connections on one node"),
     "dns": ("podyard.dns.command", "the cluster's DNS server"),
+    "gate": ("podyard.cli.rootless.gate", "lets the host into a cluster without root"),
 }
 """Modules with `add_arguments(parser)` and `async main(args)`."""
 

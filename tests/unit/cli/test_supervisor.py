@@ -37,7 +37,9 @@ class Watched:
 
     def __init__(self, log_dir: Path) -> None:
         self._changed = asyncio.Event()
-        self.supervisor = Supervisor(log_dir, lambda _: self._changed.set())
+        self.supervisor = Supervisor(
+            log_dir, log_dir.with_name("notify"), list, lambda _: self._changed.set()
+        )
 
     def process(self, name: str) -> Process:
         return self.supervisor.processes[name]
@@ -131,7 +133,7 @@ async def test_the_last_one_ends_after_the_others(watched: Watched, tmp_path: Pa
 async def test_a_stranger_is_not_believed(watched: Watched) -> None:
     watched.supervisor.start([script(WAIT)])
     await watched.until(lambda: watched.process("one").pid)
-    name = watched.supervisor._notify_name
+    name = str(watched.supervisor._notify_path)
     stranger = await asyncio.create_subprocess_exec(
         sys.executable, "-c", READY, env={**os.environ, "NOTIFY_SOCKET": name}
     )

@@ -1,7 +1,6 @@
 """How `podyard status` and `down` find a running `up`: a lock, and a socket that answers with JSON.
 
-The socket has an abstract name made from the user and the data directory, so there is no file to
-leave behind and no limit on the directory's length. Only the same user and root get an answer.
+Only the same user and root get an answer.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import os
 import socket
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,13 @@ def running_pid(data_dir: Path) -> int:
         lock.close()
 
 
-def _socket_name(data_dir: Path) -> str:
-    digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:24]
-    return f"\0podyard-{digest}"
+def socket_path(data_dir: Path, name: str) -> Path:
+    """Where the socket `name` of a data directory is: in it, unless its path is too long for unix(7)."""
+    inside = data_dir / f"{name}.sock"
+    if len(os.fsencode(inside)) < 100:
+        return inside
+    digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"podyard-{os.getuid()}-{digest}-{name}.sock"
 
 
 async def serve(data_dir: Path, snapshot: Callable[[], Any]) -> asyncio.Server:
@@ -80,9 +84,9 @@ async def serve(data_dir: Path, snapshot: Callable[[], Any]) -> asyncio.Server:
         finally:
             writer.close()
 
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    sock.bind(_socket_name(data_dir))
-    return await asyncio.start_unix_server(answer, sock=sock)
+    path = socket_path(data_dir, "control")
+    path.unlink(missing_ok=True)  # of an `up` that was killed: the lock says that none runs
+    return await asyncio.start_unix_server(answer, path)
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:
@@ -96,11 +100,11 @@ def ask(data_dir: Path) -> Any:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(5)
         try:
-            sock.connect(_socket_name(data_dir))
+            sock.connect(str(socket_path(data_dir, "control")))
             parts = []
             while part := sock.recv(65536):
                 parts.append(part)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return None
         except OSError as error:
             raise UserError(f"the running `podyard up` does not answer: {error}") from None

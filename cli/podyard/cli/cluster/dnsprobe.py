@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 
 
 def question(name: str, identifier: int = 0x7079) -> bytes:
@@ -31,3 +32,7 @@ async def until_answered(address: str, name: str) -> None:
             except (OSError, TimeoutError):
                 pass  # nobody listens yet
         await asyncio.sleep(0.02)
+
+
+if __name__ == "__main__":  # for a cluster in namespaces of its own
+    asyncio.run(until_answered(sys.argv[1], sys.argv[2]))

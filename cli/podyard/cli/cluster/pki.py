@@ -52,6 +52,7 @@ def identities(cluster: ClusterConfig) -> list[Identity]:
         Identity("admin", "kubernetes-admin", "system:masters"),
         Identity("controller-manager", "system:kube-controller-manager"),
         Identity("dns", "system:coredns"),
+        Identity("gate", "system:podyard:gate"),
     ]
     for number, node in enumerate(cluster.node_names(), 1):
         names = (node, cluster.node_ip(number))
@@ -65,6 +66,7 @@ def ensure(cluster: ClusterConfig) -> None:
     directory = cluster.path / "pki"
     directory.mkdir(mode=0o700, exist_ok=True)
     ca_key, ca_cert = _ensure_ca(directory, cluster.name)
+    _ensure_token_key(directory)
     for identity in identities(cluster):
         if not _is_good(directory / f"{identity.file}.crt", ca_cert):
             key = ec.generate_private_key(ec.SECP256R1())
@@ -88,6 +90,23 @@ def _ensure_ca(directory: Path, name: str) -> tuple[ec.EllipticCurvePrivateKey, 
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
         raise UserError(f"{key_file} is not an ECDSA key; nothing was changed")
     return loaded, cert
+
+
+def _ensure_token_key(directory: Path) -> None:
+    """The pair that signs and verifies service account tokens: sa.key, sa.pub. It never ends."""
+    private, public = directory / "sa.key", directory / "sa.pub"
+    if not private.exists():
+        _write_key(private, ec.generate_private_key(ec.SECP256R1()))
+        public.unlink(missing_ok=True)
+    if not public.exists():
+        try:
+            key = serialization.load_pem_private_key(private.read_bytes(), None)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{private} cannot be read ({error}); nothing was changed") from None
+        pem = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        _write(public, pem, 0o644)
 
 
 def _builder(common_name: str, organization: str, days: int) -> x509.CertificateBuilder:

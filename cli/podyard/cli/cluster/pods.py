@@ -1,13 +1,12 @@
-"""Ends the pods of a cluster that is stopping, or of one that was killed."""
+"""`python -m podyard.cli.cluster.pods DATA_DIR`: end every pod process, from within the namespaces."""
 
 from __future__ import annotations
 
-from podyard.cli.cluster.config import ClusterConfig
+import asyncio
+import sys
+from pathlib import Path
 
+from podyard.kubelet.command import stop_all_pods
 
-async def stop_all(cluster: ClusterConfig) -> None:
-    """End every pod process of every node that this data directory ever had."""
-    # Late: the kubelet's modules are of no use to a supervisor that only waits.
-    from podyard.kubelet.command import stop_all_pods
-
-    await stop_all_pods(cluster.path)
+if __name__ == "__main__":
+    asyncio.run(stop_all_pods(Path(sys.argv[1])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from podyard.cli.cluster import control
 from podyard.cli.cluster.config import ClusterConfig
 
 
@@ -43,7 +44,7 @@ def processes(cluster: ClusterConfig) -> list[ProcessSpec]:
 def required_ports(cluster: ClusterConfig) -> list[Port]:
     """What the processes are going to listen on at once, whatever Services there are."""
     ports = [
-        Port("the Kubernetes API", "tcp", cluster.api_address, cluster.api_port),
+        *host_ports(cluster),
         Port("the component API", "tcp", cluster.api_address, cluster.api_port + 1),
         Port("DNS", "udp", cluster.control_plane_ip, 53),
         Port("DNS", "tcp", cluster.control_plane_ip, 53),
@@ -53,6 +54,24 @@ def required_ports(cluster: ClusterConfig) -> list[Port]:
     for number, node in enumerate(cluster.node_names(), 1):
         ports.append(Port(f"the kubelet of {node}", "tcp", cluster.node_ip(number), 10250))
     return ports
+
+
+def host_ports(cluster: ClusterConfig) -> list[Port]:
+    """The ports that are needed on the host even by a cluster in namespaces of its own."""
+    return [Port("the Kubernetes API", "tcp", cluster.api_address, cluster.api_port)]
+
+
+def gate(cluster: ClusterConfig) -> ProcessSpec:
+    """The process that lets the host into a cluster in namespaces of its own."""
+    arguments = (
+        "gate",
+        *_client(cluster, "gate"),
+        "--api-port",
+        str(cluster.api_port),
+        "--listeners",
+        str(control.socket_path(cluster.path, "listeners")),
+    )
+    return ProcessSpec("gate", cluster.api_address, arguments)
 
 
 def _pki(cluster: ClusterConfig, name: str) -> str:
@@ -83,6 +102,9 @@ def _apiserver(cluster: ClusterConfig) -> ProcessSpec:
         "--tls-private-key-file", _pki(cluster, "apiserver.key"),
         "--kubelet-client-cert-file", _pki(cluster, "apiserver-kubelet-client.crt"),
         "--kubelet-client-key-file", _pki(cluster, "apiserver-kubelet-client.key"),
+        "--service-account-signing-key-file", _pki(cluster, "sa.key"),
+        "--service-account-key-file", _pki(cluster, "sa.pub"),
+        "--service-account-issuer", f"https://kubernetes.default.svc.{cluster.cluster_domain}",
     )  # fmt: skip
     return ProcessSpec("apiserver", cluster.api_url, arguments)
 

@@ -55,15 +55,17 @@ class Progress:
         print(text, flush=True)
 
 
-def how_to_use(cluster: ClusterConfig, kubeconfig: str, seconds: float) -> str:
-    """What to say when it is ready."""
+def how_to_use(cluster: ClusterConfig, kubeconfig: str, seconds: float, *, inside: bool) -> str:
+    """What to say when it is ready; `inside` says that it runs in namespaces of its own."""
     name = "" if cluster.name == "podyard" else f" --name {cluster.name}"
+    dig = f"dig @{cluster.dns_ip} kubernetes.default.svc.{cluster.cluster_domain}"
+    shell = f"podyard shell{name}".ljust(30) + " a shell where cluster and pod addresses and DNS answer"
     return (
         f"Cluster {cluster.name} is ready after {seconds:.2f} s. "
         f"kubectl's context is now {cluster.context} (in {kubeconfig}).\n\n"
         f"  kubectl get nodes -o wide\n"
         f"  kubectl apply -f examples/run-my-nginx.yaml\n"
-        f"  dig @{cluster.dns_ip} kubernetes.default.svc.{cluster.cluster_domain}\n"
+        f"  {shell if inside else dig}\n"
         f"  podyard status{name}\n"
         f"  podyard down{name}\n"
     )

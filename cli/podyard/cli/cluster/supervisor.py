@@ -65,18 +65,30 @@ class Process:
 
 
 class Supervisor:
-    """Runs processes until `stop`. `changed` is called whenever one of them is different."""
+    """Runs processes until `stop`. `changed` is called whenever one of them is different.
 
-    def __init__(self, log_dir: Path, changed: Callable[[Process], None]) -> None:
+    `notify_path` is the socket on which they report; `wrap` turns a command line into the one that
+    runs it where the cluster is.
+    """
+
+    def __init__(
+        self,
+        log_dir: Path,
+        notify_path: Path,
+        wrap: Callable[[list[str]], list[str]],
+        changed: Callable[[Process], None],
+    ) -> None:
         self.processes: dict[str, Process] = {}
         self._log_dir = log_dir
         self._changed = changed
         self._stopping = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._socket.bind("")  # the kernel chooses an abstract name: no file to leave behind
+        notify_path.unlink(missing_ok=True)  # of a supervisor that was killed
+        self._socket.bind(str(notify_path))
         self._socket.setblocking(False)
-        self._notify_name = "@" + self._socket.getsockname()[1:].decode()
+        self._notify_path = notify_path
+        self._wrap = wrap
         self._watch: asyncio.Task[None] | None = None
 
     def start(self, specs: list[ProcessSpec]) -> None:
@@ -99,6 +111,7 @@ class Supervisor:
             await self._end(self.processes[last])
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
+        self._notify_path.unlink(missing_ok=True)
 
     def snapshot(self) -> list[dict[str, Any]]:
         """What `podyard status` shows."""
@@ -133,14 +146,14 @@ class Supervisor:
     async def _run_once(self, process: Process) -> int:
         with self._open_log(process) as log:
             child = await asyncio.create_subprocess_exec(
-                *process.spec.command,
+                *self._wrap(process.spec.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends them in order
                 env={
                     **os.environ,
-                    "NOTIFY_SOCKET": self._notify_name,
+                    "NOTIFY_SOCKET": str(self._notify_path),
                     "PODYARD_SUPERVISOR": str(os.getpid()),
                 },
             )

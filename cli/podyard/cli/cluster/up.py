@@ -9,17 +9,18 @@ import signal
 import sys
 from collections.abc import Callable
 
-from podyard.cli.cluster import control, dnsprobe, kubeconfig, pki, pods, ports
+from podyard.cli.cluster import control, kubeconfig, pki, place
 from podyard.cli.cluster.config import ClusterConfig
-from podyard.cli.cluster.processes import processes, required_ports
+from podyard.cli.cluster.place import Place
 from podyard.cli.cluster.supervisor import Process, Supervisor
+from podyard.cli.rootless.listeners import ListenerServer
 from podyard.process.main import UserError
 
 START_SECONDS = 60.0
 """A cluster that is not ready by then has failed to start."""
 
 Report = Callable[[dict[str, object]], None]
-"""Called with {"ready": [names]}, then {"serving": kubeconfig} or {"failed": text}."""
+"""Called with {"ready": [names]}, then {"serving": kubeconfig, "inside": bool} or {"failed": text}."""
 
 
 async def run(cluster: ClusterConfig, report: Report) -> None:
@@ -32,13 +33,15 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
     try:
         (cluster.path / "images").mkdir(exist_ok=True)
         pki.ensure(cluster)
-        ports.check(required_ports(cluster))
-        await _supervise(cluster, report, stop)
+        where = place.prepare(cluster)
+        where.check_ports()
+        await _supervise(where, report, stop)
     finally:
         lock.close()
 
 
-async def _supervise(cluster: ClusterConfig, report: Report, stop: asyncio.Event) -> None:
+async def _supervise(where: Place, report: Report, stop: asyncio.Event) -> None:
+    cluster = where.cluster
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def changed(process: Process) -> None:
@@ -50,33 +53,36 @@ async def _supervise(cluster: ClusterConfig, report: Report, stop: asyncio.Event
             all_ready.set()
 
     all_ready = asyncio.Event()
-    supervisor = Supervisor(cluster.path / "logs", changed)
-    supervisor.start(processes(cluster))
+    notify_path = control.socket_path(cluster.path, "notify")
+    supervisor = Supervisor(cluster.path / "logs", notify_path, where.wrap, changed)
+    listeners = ListenerServer(control.socket_path(cluster.path, "listeners")) if where.namespace else None
+    supervisor.start(where.processes())
     server = await control.serve(
         cluster.path, lambda: {"pid": os.getpid(), "processes": supervisor.snapshot()}
     )
     try:
-        text = await _first_of(_serving(cluster, all_ready), failed, stop.wait())
+        text = await _first_of(_serving(where, all_ready), failed, stop.wait())
         if text:
             raise UserError(text)
         if not stop.is_set():
-            report({"serving": str(kubeconfig.add_context(cluster))})
+            report({"serving": str(kubeconfig.add_context(cluster)), "inside": where.namespace is not None})
             await stop.wait()
         report({"stopping": True})
     finally:
         server.close()
         await supervisor.stop(last="apiserver")
-        await pods.stop_all(cluster)
+        if listeners:
+            listeners.close()
+        await place.leave(where)
 
 
-async def _serving(cluster: ClusterConfig, all_ready: asyncio.Event) -> None:
+async def _serving(where: Place, all_ready: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(START_SECONDS):
             await all_ready.wait()
-            name = f"kubernetes.default.svc.{cluster.cluster_domain}"
-            await dnsprobe.until_answered(cluster.dns_ip, name)
+            await where.until_dns_answers()
     except TimeoutError:
-        logs = cluster.path / "logs"
+        logs = where.cluster.path / "logs"
         raise UserError(
             f"the cluster is not ready after {START_SECONDS:g} s; the logs in {logs} say more"
         ) from None

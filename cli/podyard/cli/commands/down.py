@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from podyard.cli.cluster import control, index, kubeconfig, pods
+from podyard.cli.cluster import control, index, kubeconfig, place
 from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
 from podyard.process.main import UserError
 
@@ -32,7 +32,7 @@ def command(args: argparse.Namespace) -> int:
     if pid:
         uvloop.run(_end(pid))
     # Also when nothing ran: after kill -9 of `up`, its pods are still there.
-    uvloop.run(pods.stop_all(cluster))
+    uvloop.run(place.leave(place.find(cluster)))
     if args.purge:
         _purge(cluster)
     done = "stopped" if pid else "was not running"

@@ -62,7 +62,10 @@ class _Shown:
         if "serving" in said:
             self._serving = True
             self.progress.close()
-            print("\n" + how_to_use(self._cluster, str(said["serving"]), self.progress.elapsed))
+            usage = how_to_use(
+                self._cluster, str(said["serving"]), self.progress.elapsed, inside=bool(said["inside"])
+            )
+            print("\n" + usage)
             if not self._detached:
                 print("Ctrl-C stops it.", flush=True)
         if "stopping" in said:

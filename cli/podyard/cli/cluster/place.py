@@ -1,0 +1,80 @@
+"""Where a cluster's processes run: on the host, or in namespaces of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+
+from podyard.cli.cluster import dnsprobe, ports
+from podyard.cli.cluster.config import ClusterConfig
+from podyard.cli.cluster.processes import ProcessSpec as ProcessSpec
+from podyard.cli.cluster.processes import gate, host_ports, processes, required_ports
+from podyard.cli.rootless import namespace
+from podyard.cli.rootless.namespace import Namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The host when `namespace` is None."""
+
+    cluster: ClusterConfig
+    namespace: Namespace | None
+
+    def wrap(self, command: list[str]) -> list[str]:
+        """The command line that runs `command` there."""
+        return self.namespace.wrap(command) if self.namespace else command
+
+    def check_ports(self) -> None:
+        """Raise UserError when a port that the cluster needs cannot be had."""
+        ports.check(host_ports(self.cluster) if self.namespace else required_ports(self.cluster))
+
+    def processes(self) -> list[ProcessSpec]:
+        """What to run."""
+        return [*processes(self.cluster), *([gate(self.cluster)] if self.namespace else [])]
+
+    async def until_dns_answers(self) -> None:
+        """Wait until a query to the kube-dns Service is answered."""
+        name = f"kubernetes.default.svc.{self.cluster.cluster_domain}"
+        if self.namespace is None:
+            await dnsprobe.until_answered(self.cluster.dns_ip, name)
+        else:
+            await self._run("podyard.cli.cluster.dnsprobe", self.cluster.dns_ip, name)
+
+    async def stop_pods(self) -> None:
+        """End every pod process of every node that this data directory ever had."""
+        if self.namespace is None:
+            # Late: the kubelet's modules are of no use to a supervisor that only waits.
+            from podyard.kubelet.command import stop_all_pods
+
+            await stop_all_pods(self.cluster.path)
+        else:
+            await self._run("podyard.cli.cluster.pods", self.cluster.data_dir)
+
+    async def _run(self, module: str, *arguments: str) -> None:
+        command = self.wrap([sys.executable, "-m", module, *arguments])
+        child = await asyncio.create_subprocess_exec(*command)
+        try:
+            await child.wait()
+        except asyncio.CancelledError:
+            child.kill()
+            await child.wait()
+            raise
+
+
+def prepare(cluster: ClusterConfig) -> Place:
+    """Where this cluster is to run, made if need be. Raises UserError when that cannot be."""
+    if not namespace.needed():
+        return Place(cluster, None)
+    return Place(cluster, namespace.find(cluster.path) or namespace.make(cluster.path))
+
+
+def find(cluster: ClusterConfig) -> Place:
+    """Where it runs, or last ran."""
+    return Place(cluster, namespace.find(cluster.path))
+
+
+async def leave(place: Place) -> None:
+    """End what is left of the cluster: its pods, and the namespaces that were made for it."""
+    await place.stop_pods()
+    namespace.release(place.cluster.path)

@@ -1,0 +1,30 @@
+"""Enters the namespaces of another process and becomes a command there.
+
+`python -m podyard.cli.rootless.enter PID COMMAND…`
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from podyard.process.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, setns
+
+_KINDS = (("user", CLONE_NEWUSER), ("net", CLONE_NEWNET), ("mnt", CLONE_NEWNS))
+
+
+def enter(pid: int) -> None:
+    """Enter the user, network and mount namespace of `pid`. Raises OSError when it is gone."""
+    # All are opened first: after the mount namespace is entered, /proc may be another one.
+    opened = [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in _KINDS]
+    for descriptor, kind in opened:
+        setns(descriptor, kind)
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    try:
+        enter(int(sys.argv[1]))
+    except OSError as error:
+        sys.exit(f"podyard: cannot enter the cluster's namespaces: {error.strerror}")
+    os.execvp(sys.argv[2], sys.argv[2:])

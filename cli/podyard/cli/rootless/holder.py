@@ -1,0 +1,62 @@
+"""Keeps the namespaces of a rootless cluster: makes them, then waits for its end.
+
+`python -m podyard.cli.rootless.holder DATA_DIR` prints "ready" when they are there, or one line
+that says why the kernel refuses. user_namespaces(7) has the rules for the maps.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+
+from podyard.process.namespaces import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MS_PRIVATE,
+    MS_REC,
+    mount,
+    unshare,
+)
+
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
+
+
+def main() -> int:
+    """Make the namespaces and hold them until a signal comes."""
+    try:
+        _make()
+    except OSError as error:
+        print(f"{error.filename or 'namespaces'}: {error.strerror}", flush=True)
+        return 1
+    print("ready", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    return 0
+
+
+def _make() -> None:
+    user, group = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")  # the kernel wants this before a gid map
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    unshare(CLONE_NEWNET | CLONE_NEWNS)
+    mount("none", "/", MS_REC | MS_PRIVATE)
+    _bring_up_loopback()
+
+
+def _bring_up_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", _IFF_UP) + b"\0" * 22)
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""A cluster in namespaces of its own: what the gate lets through, sockets from outside, the holder."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from podyard.cli.rootless import gate, listeners, namespace
+
+NODES = [
+    {
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": f"127.10.0.{n}"},
+                {"type": "Hostname", "address": "n"},
+            ]
+        }
+    }
+    for n in (2, 1)
+]
+
+
+def service(*ports: dict[str, object], ingress: tuple[str, ...] = ()) -> dict[str, object]:
+    return {
+        "spec": {"ports": list(ports)},
+        "status": {"loadBalancer": {"ingress": [{"ip": ip} for ip in ingress]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [
+        ([service({"port": 80})], {}),
+        (
+            [service({"port": 80, "nodePort": 30080})],
+            {
+                ("127.0.0.1", 30080): ("127.10.0.1", 30080),
+                ("127.10.0.1", 30080): ("127.10.0.1", 30080),
+                ("127.10.0.2", 30080): ("127.10.0.2", 30080),
+            },
+        ),
+        ([service({"port": 53, "nodePort": 30053, "protocol": "UDP"})], {}),
+        ([service({"port": 443}, ingress=("127.99.0.1",))], {("127.99.0.1", 443): ("127.99.0.1", 443)}),
+        ([{"spec": {"type": "ExternalName"}, "status": {}}], {}),
+    ],
+)
+def test_what_is_let_through(services: list[dict[str, object]], expected: dict[object, object]) -> None:
+    assert gate.wanted(services, NODES) == expected
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> object:
+    made = listeners.ListenerServer(tmp_path / "s")
+    yield tmp_path / "s"
+    made.close()
+    assert not (tmp_path / "s").exists()
+
+
+async def test_a_listening_socket_is_handed_over(server: Path) -> None:
+    listener = await asyncio.to_thread(listeners.request, str(server), "127.200.3.1", 0)
+    with listener, socket.create_connection(listener.getsockname()):
+        assert listener.accept()[1][0] == "127.0.0.1"
+    with socket.create_server(("127.200.3.1", 0)) as taken:
+        with pytest.raises(OSError, match="in use") as refused:
+            await asyncio.to_thread(listeners.request, str(server), *taken.getsockname())
+    assert refused.value.errno == errno.EADDRINUSE
+
+
+async def test_connections_go_through_to_their_end(server: Path) -> None:
+    async def echo_after_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read())
+        writer.close()
+
+    inside = await asyncio.start_server(echo_after_end, "127.200.3.2", 0)
+    with socket.create_server(("127.200.3.1", 0)) as free:
+        outside: gate.Address = free.getsockname()
+    through = gate.Gate(str(server))
+    # The gate is another process in a cluster: it may block on its request.
+    await asyncio.to_thread(
+        _apply, asyncio.get_running_loop(), through, {outside: inside.sockets[0].getsockname()}
+    )
+    reader, writer = await asyncio.open_connection(*outside)
+    writer.write(b"x" * 1_000_000)
+    writer.write_eof()
+    assert await reader.read() == b"x" * 1_000_000
+    writer.close()
+    through.close()
+    inside.close()
+
+
+def _apply(
+    loop: asyncio.AbstractEventLoop, through: gate.Gate, targets: dict[gate.Address, gate.Address]
+) -> None:
+    address = next(iter(targets))
+    listener = listeners.request(through._path, *address)
+    loop.call_soon_threadsafe(through.adopt, address, targets[address], listener)
+
+
+def _may_make_namespaces() -> bool:
+    return subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_make_namespaces(), reason="the kernel refuses user namespaces here")
+def test_the_holder_keeps_a_network_of_its_own(tmp_path: Path) -> None:
+    held = namespace.make(tmp_path)
+    try:
+        assert namespace.find(tmp_path) == held
+        with socket.create_server(("127.200.3.9", 0)) as outside:
+            address = outside.getsockname()
+            code = (
+                f"import socket; s = socket.socket(); s.bind({address!r}); s.bind is None or print('bound')"
+            )
+            done = subprocess.run(
+                held.wrap(["python3", "-c", code]), capture_output=True, text=True, check=True
+            )
+        assert done.stdout == "bound\n", "the host's port is free inside"
+    finally:
+        descriptor = os.pidfd_open(held.pid)
+        namespace.release(tmp_path)
+        os.waitid(os.P_PIDFD, descriptor, os.WEXITED)
+        os.close(descriptor)
+    assert namespace.find(tmp_path) is None
+
+
+def test_a_pid_that_is_another_process_now_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "namespace.json").write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
+    assert namespace.find(tmp_path) is None
+    namespace.release(tmp_path)
+    assert not (tmp_path / "namespace.json").exists()
