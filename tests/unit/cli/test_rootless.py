@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,11 @@ async def test_a_listening_socket_is_handed_over(server: Path) -> None:
     listener = await asyncio.to_thread(listeners.request, str(server), "127.200.3.1", 0)
     with listener, socket.create_connection(listener.getsockname()):
         assert listener.accept()[1][0] == "127.0.0.1"
-    with socket.create_server(("127.200.3.1", 0)) as taken:
-        with pytest.raises(OSError, match="in use") as refused:
-            await asyncio.to_thread(listeners.request, str(server), *taken.getsockname())
+    with (
+        socket.create_server(("127.200.3.1", 0)) as taken,
+        pytest.raises(OSError, match="in use") as refused,
+    ):
+        await asyncio.to_thread(listeners.request, str(server), *taken.getsockname())
     assert refused.value.errno == errno.EADDRINUSE
 
 
@@ -81,10 +84,8 @@ async def test_connections_go_through_to_their_end(server: Path) -> None:
     with socket.create_server(("127.200.3.1", 0)) as free:
         outside: gate.Address = free.getsockname()
     through = gate.Gate(str(server))
-    # The gate is another process in a cluster: it may block on its request.
-    await asyncio.to_thread(
-        _apply, asyncio.get_running_loop(), through, {outside: inside.sockets[0].getsockname()}
-    )
+    listener = await asyncio.to_thread(listeners.request, str(server), *outside)
+    through.adopt(outside, inside.sockets[0].getsockname(), listener)
     reader, writer = await asyncio.open_connection(*outside)
     writer.write(b"x" * 1_000_000)
     writer.write_eof()
@@ -92,14 +93,6 @@ async def test_connections_go_through_to_their_end(server: Path) -> None:
     writer.close()
     through.close()
     inside.close()
-
-
-def _apply(
-    loop: asyncio.AbstractEventLoop, through: gate.Gate, targets: dict[gate.Address, gate.Address]
-) -> None:
-    address = next(iter(targets))
-    listener = listeners.request(through._path, *address)
-    loop.call_soon_threadsafe(through.adopt, address, targets[address], listener)
 
 
 def _may_make_namespaces() -> bool:
@@ -113,12 +106,9 @@ def test_the_holder_keeps_a_network_of_its_own(tmp_path: Path) -> None:
         assert namespace.find(tmp_path) == held
         with socket.create_server(("127.200.3.9", 0)) as outside:
             address = outside.getsockname()
-            code = (
-                f"import socket; s = socket.socket(); s.bind({address!r}); s.bind is None or print('bound')"
-            )
-            done = subprocess.run(
-                held.wrap(["python3", "-c", code]), capture_output=True, text=True, check=True
-            )
+            code = f"import socket; socket.socket().bind({address!r}); print('bound')"
+            command = held.wrap([sys.executable, "-c", code])
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == "bound\n", "the host's port is free inside"
     finally:
         descriptor = os.pidfd_open(held.pid)
