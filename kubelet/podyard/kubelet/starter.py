@@ -12,7 +12,7 @@ from podyard.api.resources import CONFIGMAPS, SECRETS, Resource
 from podyard.client.client import Client
 from podyard.kubelet.env import EnvError, Sources, expand_all, make_environment, references
 from podyard.kubelet.hooks import HookError, run_hook
-from podyard.kubelet.images import Image, resolve_command
+from podyard.kubelet.images import Image, resolve_command, runs_own_program
 from podyard.kubelet.pod_events import PodEvents
 from podyard.kubelet.pulling import ImagePuller, StartFailure
 from podyard.kubelet.runtime import (
@@ -179,7 +179,7 @@ def container_config(
         # ports listens on those; for any other, what the pod declares is all there is to know.
         ports=image.ports or declared,
         listen=image.listen,
-        wait_for_ports=image.wait_for_ports,
+        wait_for_ports=image.wait_for_ports and (bool(declared) or runs_own_program(image, command)),
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,
         annotations={HASH_ANNOTATION: container_hash(container)},
     )

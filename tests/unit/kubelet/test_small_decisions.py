@@ -184,6 +184,24 @@ def test_what_the_pod_asks_for_comes_before_the_image() -> None:
     assert (config.working_dir, config.tty, config.stdin) == ("/w", True, True)
 
 
+@pytest.mark.parametrize(
+    ("command", "args", "ports", "waits"),
+    [
+        ([], [], [], True),
+        ([], ["-v"], [], True),
+        (["/usr/sbin/nginx"], [], [], True),
+        (["sh"], [], [], False),
+        (["sh", "-c"], ["exec nginx"], [{"containerPort": 80}], True),
+    ],
+)
+def test_only_what_is_to_listen_is_waited_for(
+    command: list[str], args: list[str], ports: list[Object], waits: bool
+) -> None:
+    web = container("web", command=command, args=args, ports=ports)
+    assert container_config(web, 0, IMAGE, {}).wait_for_ports is waits
+    assert not container_config(web, 0, replace(IMAGE, wait_for_ports=False), {}).wait_for_ports
+
+
 def test_an_image_listens_on_its_own_ports_whatever_the_pod_declares() -> None:
     web = container("web", ports=[{"containerPort": 81, "protocol": "UDP"}])
     assert container_config(web, 0, IMAGE, {}).ports == IMAGE.ports

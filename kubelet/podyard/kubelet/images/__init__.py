@@ -11,6 +11,7 @@ The implementation is `catalog.ImageCatalog(directory, images_dir)`.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -53,6 +54,12 @@ def resolve_command(image: Image, command: Sequence[str], args: Sequence[str]) -
     if command:
         return [*command, *args]
     return [*image.entrypoint, *(args or image.command)]
+
+
+def runs_own_program(image: Image, command: Sequence[str]) -> bool:
+    """Whether `command` starts what the image itself starts, and not, say, a shell in it."""
+    own = resolve_command(image, (), ())
+    return bool(command and own) and posixpath.basename(command[0]) == posixpath.basename(own[0])
 
 
 class ImageService(Protocol):
