@@ -175,7 +175,12 @@ def _without_instance(pod: Object, container: Object, view: View) -> Object:
 def _waiting(pod: Object, problem: Problem | None) -> Object:
     if problem is not None:
         return {"reason": problem.reason, "message": problem.message}
-    return {"reason": "PodInitializing" if init_containers(pod) else "ContainerCreating"}
+    return {"reason": first_waiting_reason(pod)}
+
+
+def first_waiting_reason(pod: Object) -> str:
+    """Why a container waits that nothing but its turn keeps from starting."""
+    return "PodInitializing" if init_containers(pod) else "ContainerCreating"
 
 
 def terminated(status: ContainerStatus) -> Object:

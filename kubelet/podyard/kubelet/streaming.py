@@ -13,6 +13,7 @@ from podyard.kubelet.pod_worker import PodWorker
 from podyard.kubelet.probes.tcp import dial_error
 from podyard.kubelet.runtime import ContainerRuntime, ContainerState, ContainerStatus, RuntimeFailure, Streams
 from podyard.kubelet.spec import find_container
+from podyard.kubelet.status import first_waiting_reason
 from podyard.kubelet.streaming_access import authorize, refuse
 from podyard.proto import streaming_pb2 as pb
 from podyard.proto.streaming_pb2_grpc import StreamingServicer
@@ -152,7 +153,7 @@ def logged_instance(worker: PodWorker, ref: pb.ContainerRef, *, previous: bool) 
             raise bad_request(f"previous terminated {where} not found")
         return found
     if latest is None:
-        reason = IMAGE_WAITS.get(waiting, waiting or "ContainerCreating")
+        reason = IMAGE_WAITS.get(waiting, waiting or first_waiting_reason(worker.pod))
         raise bad_request(f"{where} is waiting to start: {reason}")
     return latest
 

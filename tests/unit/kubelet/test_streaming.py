@@ -266,6 +266,17 @@ async def test_logs_that_are_not_there(
     assert (status["code"], status["message"]) == (code, message)
 
 
+async def test_logs_of_a_container_whose_init_containers_have_not_ended(node: Node) -> None:
+    node.worker.pod = pod(container("main"), init=(container("setup"),))
+    channel, stub = node.stub()
+    async with channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in stub.Logs(pb.LogsRequest(container=ref())):
+                pass
+    status = orjson.loads(dict(caught.value.trailing_metadata() or ())[STATUS_METADATA])
+    assert status["message"] == 'container "main" in pod "p" is waiting to start: PodInitializing'
+
+
 async def test_port_forward(node: Node) -> None:
     ip = fresh_ip()
 
