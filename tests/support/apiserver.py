@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from podyard.apiserver.registry.generic import GenericRegistry
-from podyard.apiserver.server import Config, running
+from podyard.apiserver.server import Config, TokenConfig, running
+from podyard.apiserver.tokens.authority import Keys
+from podyard.apiserver.tokens.jws import SigningKey
 from podyard.process.clock import Clock
 from podyard.process.tls import TlsFiles
 from tests.support.certificates import Authority
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+"""Of service account tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ async def running_apiserver(
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podyard-test-")))
         pki = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podyard-pki-")))
         authority = Authority(pki)
+        key = SigningKey(ec.generate_private_key(ec.SECP256R1()))
         config = Config(
             data_dir=place,
             address="127.0.0.1",
@@ -53,6 +61,7 @@ async def running_apiserver(
             kubelet_tls=authority.issue("kube-apiserver-kubelet-client", "system:masters"),
             cluster_dns=str(IPv4Network(service_cidr)[10]),
             advertise_address="127.0.0.1",
+            tokens=TokenConfig(Keys(key, (key.public,)), ISSUER, (ISSUER, "api")),
         )
         admin = authority.issue("kubernetes-admin", "system:masters")
         async with running(config, clock) as serving:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,9 +11,13 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from podyard.api.errors import unauthorized
 from podyard.apiserver.registry import User
+from podyard.apiserver.tokens.authority import TokenAuthority
+from podyard.apiserver.tokens.claims import AUTHENTICATED
+from podyard.apiserver.tokens.jws import TokenError
 
-AUTHENTICATED = "system:authenticated"
+log = logging.getLogger(__name__)
 
 
 class Authenticator(Protocol):
@@ -36,6 +41,24 @@ class ClientCertificate:
         transport = request.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         return user_of_subject(certificate["subject"]) if certificate else None
+
+
+class BearerToken:
+    """The ServiceAccount whose token is in the Authorization header (RFC 6750)."""
+
+    def __init__(self, authority: TokenAuthority) -> None:
+        self._authority = authority
+
+    def authenticate(self, request: web.Request) -> User | None:
+        """The token's user, or None without one. StatusError 401 for one that is not good."""
+        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return None
+        try:
+            return self._authority.recognise(token.strip()).user
+        except TokenError as error:
+            log.info("unable to authenticate the request: %s", error)
+            raise unauthorized() from None
 
 
 @lru_cache(maxsize=1024)

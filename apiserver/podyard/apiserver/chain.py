@@ -14,12 +14,13 @@ from prometheus_client import Counter, Histogram
 
 from podyard.api.errors import StatusError, bad_request, internal_error, status_error, unauthorized
 from podyard.apiserver.answers import answer_status, warning_header
-from podyard.apiserver.authn import AUTHENTICATED, Authenticator, authenticate
+from podyard.apiserver.authn import Authenticator, authenticate
 from podyard.apiserver.authz import Attributes, Authorizer
 from podyard.apiserver.bodies import MAX_BODY_BYTES
 from podyard.apiserver.context import info_of, known_info, set_info, set_user, user_of, warnings_of
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo, no_such_resource, resolve
+from podyard.apiserver.tokens.claims import AUTHENTICATED, groups_of_user
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def impersonation(authorizer: Authorizer) -> Middleware:
                 decision = authorizer.authorize(asked)
                 if not decision.allowed:
                     raise _forbidden(asked, decision.reason)
-            set_user(request, User(name, (*groups, AUTHENTICATED)))
+            set_user(request, User(name, (*(groups or groups_of_user(name)), AUTHENTICATED)))
         return await handler(request)
 
     return link

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
+from typing import TypeVar
 
-from podyard.apiserver.server import Config, running
+from podyard.apiserver.server import Config, TokenConfig, running
+from podyard.apiserver.tokens.authority import Keys
+from podyard.apiserver.tokens.jws import load_public_key, load_signing_key
 from podyard.process.main import UserError
 from podyard.process.notify import notify
 from podyard.process.tls import TlsFiles
+
+T = TypeVar("T")
 
 logger = logging.getLogger("apiserver")
 
@@ -42,6 +48,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-private-key-file", required=True, help="its private key", **file)  # type: ignore[arg-type]
     parser.add_argument("--kubelet-client-cert-file", help="certificate to dial kubelets with", **file)  # type: ignore[arg-type]
     parser.add_argument("--kubelet-client-key-file", help="its private key", **file)  # type: ignore[arg-type]
+    parser.add_argument(
+        "--service-account-signing-key-file",
+        help="private key that signs service account tokens; without it there are none",
+        **file,  # type: ignore[arg-type]
+    )
+    parser.add_argument(
+        "--service-account-key-file",
+        action="append",
+        help="key that service account tokens may be signed with (default: the signing key's); repeatable",
+        **file,  # type: ignore[arg-type]
+    )
+    parser.add_argument(
+        "--service-account-issuer",
+        default="https://kubernetes.default.svc.cluster.local",
+        metavar="URL",
+        help="who tokens say that they are from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--api-audiences",
+        default="",
+        metavar="NAME,...",
+        help="whom a token for this apiserver is meant for (default: the issuer)",
+    )
 
 
 async def main(args: argparse.Namespace) -> None:
@@ -76,7 +105,30 @@ def config_of(args: argparse.Namespace) -> Config:
         kubelet_tls=kubelet_tls,
         cluster_dns=args.cluster_dns,
         advertise_address=str(_address("--advertise-address", args.advertise_address or args.address)),
+        tokens=_tokens(args),
     )
+
+
+def _tokens(args: argparse.Namespace) -> TokenConfig | None:
+    if not args.service_account_signing_key_file:
+        return None
+    signing = _load(
+        load_signing_key, "--service-account-signing-key-file", args.service_account_signing_key_file
+    )
+    files = args.service_account_key_file or ()
+    others = [_load(load_public_key, "--service-account-key-file", file) for file in files]
+    keys = {key.key_id: key for key in (signing.public, *others)}
+    audiences = [name for name in args.api_audiences.split(",") if name] or [args.service_account_issuer]
+    return TokenConfig(Keys(signing, tuple(keys.values())), args.service_account_issuer, tuple(audiences))
+
+
+def _load(load: Callable[[Path], T], flag: str, file: Path) -> T:
+    try:
+        return load(file)
+    except OSError as error:
+        raise UserError(f"{flag} {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{flag} {file}: {error}") from None
 
 
 def _network(text: str) -> IPv4Network:

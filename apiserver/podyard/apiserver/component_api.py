@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from podyard.api.errors import StatusError, bad_request, unauthorized
 from podyard.api.resources import Resource, find
-from podyard.apiserver.authn import AUTHENTICATED
 from podyard.apiserver.registry import Object, Registry, Stored, User, WriteOptions
+from podyard.apiserver.tokens.claims import AUTHENTICATED
 from podyard.proto import objects_pb2 as pb
 from podyard.proto.objects_pb2_grpc import ObjectsServicer
 

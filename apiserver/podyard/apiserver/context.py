@@ -11,6 +11,7 @@ from podyard.apiserver.authn import Authenticator, ClientCertificate
 from podyard.apiserver.authz import AllowAuthenticated, Authorizer
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo
+from podyard.apiserver.tokens.authority import TokenAuthority
 from podyard.process.tls import TlsFiles
 
 _USER = web.RequestKey("user", User)
@@ -24,7 +25,8 @@ class RestConfig:
 
     `kubelet_tls`: the identity to dial kubelets with; without it exec, attach and log answer 503.
     `ready`: why the server is not ready yet, "" when it is. `server_address`: "HOST:PORT" that
-    discovery tells clients.
+    discovery tells clients. `authenticators` are tried in order. `tokens`: the service
+    account tokens, None when there are none.
     """
 
     server_address: str = "127.0.0.1:6443"
@@ -32,6 +34,7 @@ class RestConfig:
     ready: Callable[[], str] = lambda: ""
     authenticators: Sequence[Authenticator] = field(default_factory=lambda: (ClientCertificate(),))
     authorizer: Authorizer = field(default_factory=AllowAuthenticated)
+    tokens: TokenAuthority | None = None
 
 
 def set_user(request: web.Request, user: User) -> None:

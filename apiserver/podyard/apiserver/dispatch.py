@@ -10,6 +10,7 @@ from podyard.apiserver.context import RestConfig, info_of
 from podyard.apiserver.discovery import DiscoveryHandlers
 from podyard.apiserver.handlers import Handler, ResourceHandlers
 from podyard.apiserver.health import HealthHandlers
+from podyard.apiserver.issuer import IssuerHandlers
 from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.openapi.serve import OpenApiHandlers
 from podyard.apiserver.registry import Registry
@@ -24,10 +25,15 @@ class Dispatcher:
     def __init__(self, registry: Registry, long_running: LongRunning, config: RestConfig) -> None:
         self._verbs = ResourceHandlers(registry, Watches(registry, long_running)).verbs
         self._connect = ConnectHandlers(registry, config.kubelet_tls, long_running)
-        self._reviews = ReviewHandlers(config.authorizer)
+        self._reviews = ReviewHandlers(config.authorizer, config.tokens)
         health = HealthHandlers(config)
         discovery = DiscoveryHandlers(config)
-        self._paths: dict[str, Handler] = {**health.paths, **discovery.paths, **OpenApiHandlers().paths}
+        self._paths: dict[str, Handler] = {
+            **health.paths,
+            **discovery.paths,
+            **OpenApiHandlers().paths,
+            **IssuerHandlers(config).paths,
+        }
 
     async def dispatch(self, request: web.Request) -> web.StreamResponse:
         """Answer a request that has come through the chain."""

@@ -15,6 +15,8 @@ from podyard.apiserver.bodies import read_object
 from podyard.apiserver.context import info_of, user_of
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import no_such_resource
+from podyard.apiserver.tokens.authority import INVALID, TokenAuthority
+from podyard.apiserver.tokens.jws import TokenError
 
 Object = dict[str, Any]
 Answer = Callable[[Object, User], Object]
@@ -23,8 +25,9 @@ Answer = Callable[[Object, User], Object]
 class ReviewHandlers:
     """The handlers of the kinds in authentication.k8s.io and authorization.k8s.io."""
 
-    def __init__(self, authorizer: Authorizer) -> None:
+    def __init__(self, authorizer: Authorizer, tokens: TokenAuthority | None) -> None:
         self._authorizer = authorizer
+        self._tokens = tokens
         self._kinds: dict[str, Answer] = {
             "SelfSubjectReview": self._self_subject_review,
             "TokenReview": self._token_review,
@@ -58,7 +61,20 @@ class ReviewHandlers:
         return {"userInfo": user_info(user)}
 
     def _token_review(self, spec: Object, user: User) -> Object:
-        return {"user": {}, "error": "this server has issued no such token"}
+        if not spec.get("token"):
+            raise bad_request("token is required for TokenReview in authentication")
+        audiences = [str(audience) for audience in spec.get("audiences") or ()]
+        try:
+            if self._tokens is None:
+                raise TokenError(INVALID)
+            found = self._tokens.recognise(str(spec["token"]), audiences)
+        except TokenError as error:
+            return {"user": {}, "error": str(error)}
+        return {
+            "authenticated": True,
+            "user": user_info(found.user),
+            "audiences": list(found.audiences),
+        }
 
     def _self_access_review(self, spec: Object, user: User) -> Object:
         return self._decide(spec, user)

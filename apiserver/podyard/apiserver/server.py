@@ -15,7 +15,7 @@ import grpc.aio
 from aiohttp import web
 
 from podyard.apiserver.app import make_app
-from podyard.apiserver.authn import server_tls
+from podyard.apiserver.authn import BearerToken, ClientCertificate, server_tls
 from podyard.apiserver.bootstrap import Advertised, bootstrap, keep_kubernetes_service
 from podyard.apiserver.cacher.cacher import Cacher
 from podyard.apiserver.component_api import ObjectsService
@@ -26,6 +26,7 @@ from podyard.apiserver.registry.store import Store
 from podyard.apiserver.registry.strategies import Ranges
 from podyard.apiserver.serving import serve
 from podyard.apiserver.storage.sqlite import SqliteStorage
+from podyard.apiserver.tokens.authority import Keys, TokenAuthority
 from podyard.process.clock import Clock, RealClock
 from podyard.process.main import UserError
 from podyard.process.tls import TlsFiles
@@ -43,8 +44,17 @@ GRPC_OPTIONS = [
 
 
 @dataclass(frozen=True, slots=True)
+class TokenConfig:
+    """How service account tokens are signed and recognised. `audiences` are this apiserver's names."""
+
+    keys: Keys
+    issuer: str
+    audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """What the flags say. A port 0 takes any free one."""
+    """What the flags say. A port 0 takes any free one; without `tokens` none are issued."""
 
     data_dir: Path
     address: str
@@ -56,6 +66,7 @@ class Config:
     kubelet_tls: TlsFiles | None
     cluster_dns: str
     advertise_address: str
+    tokens: TokenConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,16 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         await cacher.reached((await storage.revision())[1])
         reserved = frozenset({config.cluster_dns} if config.cluster_dns else ())
         ranges = Ranges(config.service_cidr, config.node_ports, reserved)
-        registry = GenericRegistry(Store(storage, cacher), ranges, clock)
+        store = Store(storage, cacher)
+        tokens = None
+        if config.tokens is not None:
+            ours = config.tokens
+            tokens = TokenAuthority(ours.keys, ours.issuer, ours.audiences, store, clock)
+        registry = GenericRegistry(store, ranges, clock, tokens)
 
         ready = False
         target = await _serve_grpc(stack, registry, config)
-        runner = await _serve_rest(stack, registry, config, lambda: "" if ready else "starting")
+        runner = await _serve_rest(stack, registry, config, tokens, lambda: "" if ready else "starting")
         stack.callback(cacher.end_watches)
         port = runner.addresses[0][1]
         advertised = Advertised(str(config.service_cidr[1]), config.advertise_address, port)
@@ -151,12 +167,18 @@ def _check_address(address: str) -> str:
 
 
 async def _serve_rest(
-    stack: contextlib.AsyncExitStack, registry: GenericRegistry, config: Config, ready: Callable[[], str]
+    stack: contextlib.AsyncExitStack,
+    registry: GenericRegistry,
+    config: Config,
+    tokens: TokenAuthority | None,
+    ready: Callable[[], str],
 ) -> web.AppRunner:
     rest = RestConfig(
         server_address=f"{config.advertise_address}:{config.port}",
         kubelet_tls=config.kubelet_tls,
         ready=ready,
+        authenticators=(ClientCertificate(), *((BearerToken(tokens),) if tokens else ())),
+        tokens=tokens,
     )
     try:
         tls = server_tls(config.tls.cert, config.tls.key, config.tls.ca)

@@ -35,6 +35,7 @@ _FUNCTIONS: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
     ("apps/v1", "StatefulSet"): workloads.stateful_set,
     ("batch/v1", "Job"): workloads.job,
     ("batch/v1", "CronJob"): workloads.cron_job,
+    ("authentication.k8s.io/v1", "TokenRequest"): cluster.token_request,
     ("autoscaling/v1", "HorizontalPodAutoscaler"): autoscaling.horizontal_pod_autoscaler_v1,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.horizontal_pod_autoscaler_v2,
     ("discovery.k8s.io/v1", "EndpointSlice"): networking.endpoint_slice,

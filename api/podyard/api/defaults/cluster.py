@@ -5,6 +5,7 @@ from __future__ import annotations
 from podyard.api.defaults.fill import Object, child, items, set_default, set_zero_default
 
 _RBAC = "rbac.authorization.k8s.io"
+_TOKEN_SECONDS = 3600
 
 
 def role_binding(obj: Object) -> None:
@@ -13,6 +14,11 @@ def role_binding(obj: Object) -> None:
     for subject in items(obj, "subjects"):
         if subject.get("kind") in ("User", "Group"):
             set_default(subject, "apiGroup", _RBAC)
+
+
+def token_request(obj: Object) -> None:
+    """A TokenRequest: for an hour."""
+    set_zero_default(child(obj, "spec"), "expirationSeconds", _TOKEN_SECONDS)
 
 
 def storage_class(obj: Object) -> None:

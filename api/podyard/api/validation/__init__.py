@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from podyard.api.errors import FieldError
 from podyard.api.resources import Resource
 from podyard.api.validation import (
+    authentication,
     cluster,
     config,
     endpoints,
@@ -68,6 +69,7 @@ _RULES: dict[tuple[str, str], _Rules] = {
     ("apps", "StatefulSet"): _Rules(stateful_sets.stateful_set_create, stateful_sets.stateful_set_update),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _Rules(policies.custom_resource_definition),
     ("apiregistration.k8s.io", "APIService"): _Rules(policies.api_service),
+    ("authentication.k8s.io", "TokenRequest"): _Rules(authentication.token_request),
     ("autoscaling", "HorizontalPodAutoscaler"): _Rules(policies.autoscaler),
     ("batch", "CronJob"): _Rules(jobs.cron_job_create, jobs.cron_job_update),
     ("batch", "Job"): _Rules(jobs.job_create, jobs.job_update),

@@ -155,7 +155,7 @@ class Registry(Protocol):
         name: str = "",
         subresource: str = "",
     ) -> Stored:
-        """Create an object, or post to the sub-resource ("binding", "eviction") of the object `name`."""
+        """Create an object, or post to the sub-resource of the object `name`: binding, eviction, token."""
 
     async def update(
         self,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from podyard.api.errors import FieldError, StatusError, bad_request, invalid, method_not_allowed, not_found
-from podyard.api.resources import BINDINGS, PODS, Resource
+from podyard.api.resources import BINDINGS, PODS, SERVICEACCOUNTS, Resource
 from podyard.apiserver.cacher.selection import parse_selection
 from podyard.apiserver.registry import Listed, Object, Stored, Watch, WriteOptions
 from podyard.apiserver.registry.decoding import (
@@ -34,7 +34,9 @@ from podyard.apiserver.registry.subresources import (
     only_finalizers,
     to_scale,
 )
+from podyard.apiserver.registry.token_requests import TokenRequests
 from podyard.apiserver.registry.writer import Prepare, Writer
+from podyard.apiserver.tokens.authority import TokenAuthority
 from podyard.process.clock import Clock
 
 Change = Callable[[Object], Object]
@@ -43,8 +45,11 @@ Change = Callable[[Object], Object]
 class GenericRegistry:
     """Reads from the watch cache, writes through the one write path."""
 
-    def __init__(self, store: Store, ranges: Ranges, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, ranges: Ranges, clock: Clock, tokens: TokenAuthority | None = None
+    ) -> None:
         self._store = store
+        self._tokens = TokenRequests(store, tokens, clock) if tokens else None
         self._writer = Writer(store, ranges, clock)
         self._deleter = Deleter(store, clock)
         self._posts = PodPosts(store, self._writer, self._deleter, clock)
@@ -120,11 +125,13 @@ class GenericRegistry:
         name: str = "",
         subresource: str = "",
     ) -> Stored:
-        """Create an object, a binding or an eviction."""
+        """Create an object, a binding, an eviction or a token."""
         if resource == BINDINGS or (resource == PODS and subresource == "binding"):
             return await self._posts.bind(namespace, name, obj, options)
         if resource == PODS and subresource == "eviction":
             return await self._posts.evict(namespace, name, obj, options)
+        if resource == SERVICEACCOUNTS and subresource == "token" and self._tokens:
+            return self._tokens.create(namespace, name, obj, options)
         if subresource or not resource.stored:
             raise method_not_allowed("create")
         new = to_stored(resource, decode(resource, obj, options))
