@@ -232,6 +232,24 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, messa
     assert str(error.value).startswith(f"{file}: ")
 
 
+async def test_files_that_change_are_read_again(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    catalog = ImageCatalog(tmp_path / "images", own)
+    with pytest.raises(ImageNotFound):
+        await catalog.pull_image("example.com/web")
+    file = own / "web.yaml"
+    file.write_text("images:\n  - {name: example.com/web, entrypoint: [serve]}\n")
+    assert (await catalog.pull_image("example.com/web")).entrypoint == ("serve",)
+    file.write_text("images:\n  - {name: example.com/web, entrypoint: serve}\n")
+    assert (await catalog.pull_image("example.com/web")).entrypoint == ("serve",)
+    with pytest.raises(ImageNotFound, match=r"web\.yaml: images\[0\]: entrypoint: expected a list$"):
+        await catalog.pull_image("example.com/other")
+    file.unlink()
+    with pytest.raises(ImageNotFound, match=r"executable files$"):
+        await catalog.pull_image("example.com/web")
+
+
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no such file or directory"):
         ImageCatalog(tmp_path / "images", tmp_path / "nope")

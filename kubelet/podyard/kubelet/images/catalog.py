@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from podyard.kubelet.images.unpack import unpack
 from podyard.kubelet.runtime import ListenMode
 from podyard.kubelet.shim.spawn import DEFAULT_PATH
 
+logger = logging.getLogger("kubelet.images")
+
 BUILT_IN = Path(__file__).with_name("builtin.yaml")
 PROGRAMS = Path(shim.__file__).parent.with_name("programs")
 
@@ -26,18 +29,23 @@ class ImageCatalog:
     """The ImageService. Unpacked images (their commands, for PATH) live in `directory`.
 
     A definition of `images_dir`, a directory of *.yaml files or one such file, goes before a
-    built-in one. Raises CatalogError when one of the files is wrong.
+    built-in one. Raises CatalogError when one of the files is wrong. Files that change later are read
+    again when an image is asked for; while one of them is wrong, what was known before goes on.
     """
 
     def __init__(self, directory: Path, images_dir: Path | None = None) -> None:
         self._directory = directory
+        self._images_dir = images_dir
+        self._state = _catalog_state(images_dir)
         self._definitions = load([*_catalog_files(images_dir), BUILT_IN])
+        self._problem = ""
 
     async def pull_image(self, reference: str) -> Image:
         """Make the image ready. Raises InvalidImageName, ImageNotFound."""
         if reference.startswith("/"):
             return self._executable(reference)
         parsed = parse(reference)
+        self._look_again()
         for definition in self._definitions:
             if definition.has_repository(parsed):
                 image = self._image(definition, parsed)
@@ -56,6 +64,18 @@ class ImageCatalog:
         """One entry for each image of the catalog."""
         images = (self._image(definition, parse(definition.reference)) for definition in self._definitions)
         return [image for image in images if image is not None]
+
+    def _look_again(self) -> None:
+        state = _catalog_state(self._images_dir)
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._definitions = load([*_catalog_files(self._images_dir), BUILT_IN])
+            self._problem = ""
+        except CatalogError as error:
+            self._problem = str(error)
+            logger.warning("the changed image catalog cannot be used: %s", error)
 
     def _image(self, definition: Definition, reference: Reference) -> Image | None:
         """The image, unpacked, if the definition has the reference's tag and the image its digest."""
@@ -113,9 +133,12 @@ class ImageCatalog:
             what = f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
             why = f"{what} not found"
         known = ", ".join(dict.fromkeys(definition.familiar for definition in self._definitions))
-        return (
+        text = (
             f'failed to resolve reference "{reference}": {why}; '
             f"this node knows the images {known}, and absolute paths of executable files"
+        )
+        return (
+            f"{text}; its catalog has changed and cannot be used: {self._problem}" if self._problem else text
         )
 
 
@@ -127,6 +150,15 @@ def _catalog_files(images_dir: Path | None) -> list[Path]:
     if not images_dir.is_dir():
         raise CatalogError(f"--images-dir {images_dir}: no such file or directory")
     return sorted([*images_dir.glob("*.yaml"), *images_dir.glob("*.yml")])
+
+
+def _catalog_state(images_dir: Path | None) -> list[tuple[Path, int, int]]:
+    """What tells a changed catalog from an unchanged one."""
+    try:
+        infos = [(path, path.stat()) for path in _catalog_files(images_dir)]
+    except (CatalogError, OSError):
+        return []
+    return [(path, info.st_mtime_ns, info.st_size) for path, info in infos]
 
 
 def _values(definition: Definition, version: str) -> dict[str, str]:
