@@ -29,7 +29,14 @@ Logs: `PodSandboxConfig.log_directory / ContainerConfig.log_path`, in the CRI fo
 entry of the same stream). At 10 MiB the file becomes `<path>.1`, the older ones move to `.2` …
 `.4`, and a new file is begun; whoever follows must notice that the inode changed.
 
-Termination message: what the container has written to the file that $PODYARD_TERMINATION_LOG names.
+Termination message: what the container has written to the file at its `termination_message_path`,
+which is the file that $PODYARD_TERMINATION_LOG names.
+
+Isolation: where the kernel allows (`features` says so), a container has a file system view, process
+ids, IPC objects and a host name of its own or its pod's, with its mounts, and the pod's
+/etc/resolv.conf, /etc/hosts and /etc/hostname. Of the host's files it sees all but /dev, /proc, /run
+and /tmp. Where the kernel refuses, containers run all the same, without any of this; whoever
+starts one must tell the user.
 
 The implementation is `subprocess.SubprocessRuntime(root)`, which keeps all its state in `root/sandboxes`;
 `subprocess.remove_everything(root)` stops and removes whatever is left there, for `podyard down`.
@@ -91,6 +98,32 @@ class ListenMode(StrEnum):
     """Nobody does anything: the program is on its own."""
 
 
+class NamespaceMode(StrEnum):
+    """Who shares a namespace (CRI's NamespaceMode)."""
+
+    POD = "pod"
+    CONTAINER = "container"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What isolation containers have here. A text says why they lack something; empty: they have it."""
+
+    mount_problem: str = ""  # file system, IPC objects and host name are the node's
+    pid_problem: str = ""  # process ids are the node's
+    user: bool = False  # it is done by user namespaces, as an ordinary user
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory or file of the node that a container sees at an absolute path (CRI's Mount)."""
+
+    host_path: str
+    container_path: str
+    read_only: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsConfig:
     """What the pod's /etc/resolv.conf says."""
@@ -114,6 +147,9 @@ class PodSandboxConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     dns: DnsConfig = field(default_factory=DnsConfig)
+    hosts: str = ""  # the text of /etc/hosts
+    pid: NamespaceMode = NamespaceMode.CONTAINER
+    ipc: NamespaceMode = NamespaceMode.POD  # or NODE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +168,15 @@ class ContainerPort:
 
     container_port: int
     protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory or file of the node at a path of the container (CRI Mount)."""
+
+    host_path: Path
+    container_path: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +198,7 @@ class ContainerConfig:
     listen: ListenMode = ListenMode.NONE
     wait_for_ports: bool = False  # `start_container` waits until the TCP ports accept connections
     stop_signal: str = "SIGTERM"
+    mounts: Sequence[Mount] = ()  # outer ones before those below them
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -232,6 +278,9 @@ class ContainerRuntime(Protocol):
 
     async def close(self) -> None:
         """Let go of everything without stopping it."""
+
+    async def features(self) -> Features:
+        """What isolation new pods get. Found out once."""
 
     async def run_pod_sandbox(self, config: PodSandboxConfig) -> str:
         """Make a sandbox and return its id."""
