@@ -170,15 +170,6 @@ class ContainerPort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A directory or file of the node at a path of the container (CRI Mount)."""
-
-    host_path: Path
-    container_path: str
-    read_only: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerConfig:
     """What to run (CRI ContainerConfig). Names, env and command are final: nothing is expanded here."""
