@@ -29,6 +29,10 @@ from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, subprocess
 from podyard.kubelet.starter import ContainerStarter
 from podyard.kubelet.status_manager import StatusManager
 from podyard.kubelet.streaming import StreamingService
+from podyard.kubelet.volumes.node_volumes import NodeVolumes, unmount_all
+from podyard.kubelet.volumes.object_cache import ObjectCache
+from podyard.kubelet.volumes.pod_volumes import VolumeSources
+from podyard.kubelet.volumes.tokens import Tokens
 from podyard.process.clock import RealClock
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
@@ -73,10 +77,12 @@ async def main(args: argparse.Namespace) -> None:
 async def stop_all_pods(data_dir: Path) -> None:
     """End every pod of every node whose state is in `data_dir`, without an apiserver or a kubelet.
 
-    Does nothing where nothing is left; works as well after everything was killed.
+    Does nothing where nothing is left; works as well after everything was killed. What the pods'
+    emptyDirs hold on disk stays for their next start, as when a machine boots anew.
     """
     for root in sorted((data_dir.absolute() / "kubelet").glob("*/")):
         await subprocess.remove_everything(root)
+        unmount_all(root)
 
 
 @contextmanager
@@ -118,12 +124,23 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
         lambda: kubelet.network_configured(),
     )
     puller = ImagePuller(images, clock)
+    volumes = NodeVolumes(
+        root,
+        VolumeSources(
+            objects=ObjectCache(client),
+            tokens=Tokens(client, clock),
+            allocatable=status["allocatable"],
+            clock=clock,
+        ),
+    )
+    starter = ContainerStarter(client, runtime, puller, services.list, volumes, status["allocatable"], clock)
     context = PodContext(
         client=client,
         runtime=runtime,
         network=network,
         puller=puller,
-        starter=ContainerStarter(client, runtime, puller, services.list, status["allocatable"], clock),
+        starter=starter,
+        volumes=volumes,
         statuses=StatusManager(client, clock),
         recorder=recorder,
         clock=clock,

@@ -36,7 +36,7 @@ class Ending:
 class EndingSteps:
     """Takes a pod from running to gone; `advance` is called at every change and never waits.
 
-    1. `stopped`: its containers have ended, its sandbox is stopped, its address is free.
+    1. `stopped`: its containers have ended, its sandbox is stopped, its address is free, its volumes gone.
     2. `final_status` has been computed by the worker, and the apiserver has it.
     3. If the pod is being deleted: nothing of it is left on the node, and its object is deleted.
     4. `done`: its object is gone.
@@ -98,6 +98,10 @@ class EndingSteps:
         observed = observe(uid, await runtime.list_pod_sandboxes(), await runtime.list_containers())
         await kill_all(self._context, pod, observed.running(), self._grace, events, again=again)
         await stop_sandboxes(self._context, uid)
+        try:
+            await self._context.volumes.tear_down(uid)
+        except OSError as error:  # the next kubelet tries again
+            logger.error("volumes of pod %s cannot be removed: %s", pod["metadata"]["name"], error)
         self.stopped = True
 
     async def _remove(self, uid: str) -> None:

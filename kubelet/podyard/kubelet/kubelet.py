@@ -116,6 +116,10 @@ class Kubelet:
                 await remove_sandboxes(self._context, uid)
             except (RuntimeFailure, NetworkError) as error:
                 logger.error("pod %s, which no longer exists, cannot be cleared away: %s", uid, error)
+        try:
+            await self._context.volumes.clear_orphans(self._workers.keys())
+        except OSError as error:
+            logger.error("volumes of pods that no longer exist cannot be removed: %s", error)
         root = self._context.log_root
         for directory in root.iterdir() if root.exists() else ():
             if directory.name.rpartition("_")[2] not in self._workers:

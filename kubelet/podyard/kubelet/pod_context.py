@@ -16,6 +16,7 @@ from podyard.kubelet.pulling import ImagePuller
 from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, PodSandboxConfig
 from podyard.kubelet.starter import ContainerStarter
 from podyard.kubelet.status_manager import StatusManager
+from podyard.kubelet.volumes.node_volumes import NodeVolumes
 from podyard.process.clock import Clock
 
 Object = dict[str, Any]
@@ -33,6 +34,7 @@ class PodContext:
     network: NetworkProvider
     puller: ImagePuller
     starter: ContainerStarter
+    volumes: NodeVolumes
     statuses: StatusManager
     recorder: Recorder
     clock: Clock

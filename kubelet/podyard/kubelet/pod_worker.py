@@ -28,7 +28,6 @@ from podyard.kubelet.restarts import Restarts
 from podyard.kubelet.runtime import ContainerState
 from podyard.kubelet.spec import TERMINAL_PHASES, find_container, grace_period
 from podyard.kubelet.tasks import Tasks
-from podyard.kubelet.volumes import mount_problem
 from podyard.process.clock import TimerHandle
 
 Object = dict[str, Any]
@@ -59,9 +58,10 @@ class PodWorker:
         self._reporter = PodReporter(self._state)
         self._probes = PodProbes(self._ask, events.probed, self._wake.set, context.clock)
         self._known_probes: Mapping[str, tuple[bool, bool]] | None = probed_before(pod)
+        self._volumes = context.volumes.of(pod, events, self._wake.set)
         self._ending: EndingSteps | None = None
         self._began = context.clock.now()
-        self._told = ""  # what keeps the whole pod, as last reported in an Event
+        self._told = ""  # what is wrong with the network, as last reported in an Event
 
     @property
     def pod(self) -> Object:
@@ -81,6 +81,7 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The pod's object has changed."""
         self._state.pod = self._state.events.pod = pod
+        self._volumes.update(pod)
         self._wake.set()
 
     def removed(self) -> None:
@@ -105,6 +106,7 @@ class PodWorker:
                     self._wake_after(1.0)
         finally:
             self._probes.close()
+            self._volumes.close()
             if self._timer is not None:
                 self._timer.cancel()
             await self._tasks.cancel()
@@ -154,7 +156,10 @@ class PodWorker:
     def _progress(self) -> None:
         """Bring the pod nearer to what its spec asks for."""
         state = self._state
-        if self._ending is not None or self._is_kept():
+        if self._ending is not None:
+            return
+        self._volumes.start()
+        if self._is_kept():
             return
         facts = Facts(
             busy=self._tasks.names(),
@@ -172,25 +177,20 @@ class PodWorker:
             self._wake_after(min(actions.backing_off.values()))
 
     def _is_kept(self) -> bool:
-        """Whether something keeps the pod as a whole from starting; users are told once."""
+        """Whether something keeps the pod as a whole from starting; users are told of it once."""
         if self.observed.ready_sandbox is not None:
-            return False
+            return False  # it has all that it needs, since an earlier kubelet's time perhaps
+        if not self._volumes.ready:
+            return True
         network = self._context.network_problem()
-        mounts = mount_problem(self.pod)
-        if network and not mounts:
+        if network:
             # A kubelet that starts learns of pods a moment before it learns of its addresses.
             if (left := self._began + NETWORK_PATIENCE_SECONDS - self._context.clock.now()) > 0:
                 self._wake_after(left)
-            else:
-                self._tell("NetworkNotReady", f"network is not ready: {network}")
-        elif mounts:
-            self._tell("FailedMount", mounts)
-        return bool(network or mounts)
-
-    def _tell(self, reason: str, message: str) -> None:
-        if self._told != message:
-            self._told = message
-            self._state.events.warning(reason, message)
+            elif self._told != network:
+                self._told = network
+                self._state.events.warning("NetworkNotReady", f"network is not ready: {network}")
+        return bool(network)
 
     async def _end(self, wanted: Ending | None) -> None:
         """Go on with the pod's end, and start it if need be."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from podyard.api.errors import StatusError
@@ -24,6 +24,8 @@ from podyard.kubelet.runtime import (
     StartError,
 )
 from podyard.kubelet.spec import HASH_ANNOTATION, container_hash
+from podyard.kubelet.volumes import VolumeError
+from podyard.kubelet.volumes.node_volumes import NodeVolumes
 from podyard.process.clock import Clock
 
 Object = dict[str, Any]
@@ -42,7 +44,8 @@ class PodAddresses:
 class ContainerStarter:
     """Starts containers of any pod of the node.
 
-    `services` gives the Services that are known; `allocatable` is what the node has.
+    `services` gives the Services that are known; `volumes` says what a container mounts;
+    `allocatable` is what the node has.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ContainerStarter:
         runtime: ContainerRuntime,
         puller: ImagePuller,
         services: Callable[[], Iterable[Object]],
+        volumes: NodeVolumes,
         allocatable: Mapping[str, str],
         clock: Clock,
     ) -> None:
@@ -58,6 +62,7 @@ class ContainerStarter:
         self._runtime = runtime
         self._puller = puller
         self._services = services
+        self._volumes = volumes
         self._allocatable = allocatable
         self._clock = clock
 
@@ -103,10 +108,11 @@ class ContainerStarter:
         name = container["name"]
         try:
             env = await self._environment(pod, container, where)
-        except (EnvError, StatusError) as error:
+            mounts = self._volumes.mounts(pod, container, env)
+        except (EnvError, StatusError, VolumeError) as error:
             events.warning("Failed", f"Error: {error}", name)
             raise StartFailure("CreateContainerConfigError", str(error)) from None
-        config = container_config(container, attempt, image, env)
+        config = replace(container_config(container, attempt, image, env), mounts=mounts)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)
             raise StartFailure("CreateContainerError", "no command specified")

@@ -170,18 +170,6 @@ async def test_a_missing_config_map_is_waited_for(cluster: Cluster) -> None:
     assert log(cluster, pod) == ["blue"]
 
 
-async def test_mounted_volumes_keep_a_pod_waiting(cluster: Cluster) -> None:
-    mount: Object = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    volumes = [{"name": "data", "emptyDir": {}}]
-    await cluster.create("mounts", shell(SLEEP, **mount), volumes=volumes)
-    await cluster.create("ignores", shell(SLEEP), volumes=volumes)
-    await cluster.until_event("FailedMount", "data (emptyDir)", "mounts")
-    await cluster.until("ignores", running)
-    assert (
-        waiting(await cluster.until("mounts", lambda p: p["status"].get("startTime"))) == "ContainerCreating"
-    )
-
-
 async def test_a_container_that_cannot_be_started(cluster: Cluster) -> None:
     await cluster.create("cannot", {"name": "main", "image": "busybox", "command": ["/no/such"]})
     pod = await cluster.until("cannot", lambda p: waiting(p) == "CrashLoopBackOff")

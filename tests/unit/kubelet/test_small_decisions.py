@@ -15,7 +15,6 @@ from podyard.kubelet.images import Image
 from podyard.kubelet.runtime import ContainerPort, DnsConfig, ListenMode
 from podyard.kubelet.starter import container_config
 from podyard.kubelet.status_manager import status_patch
-from podyard.kubelet.volumes import mount_problem
 from tests.unit.kubelet.pods import UID, container, pod
 
 Object = dict[str, Any]
@@ -111,31 +110,6 @@ def test_host_names() -> None:
     assert hostname(subject) == "x" * 62
     subject["spec"]["hostname"] = "own"
     assert hostname(subject) == "own"
-
-
-TOKEN = {"name": "kube-api-access-x", "projected": {}}
-
-
-@pytest.mark.parametrize(
-    ("volumes", "mounted", "listed"),
-    [
-        ([], [], ""),
-        ([{"name": "a", "emptyDir": {}}], [], ""),
-        ([TOKEN], ["kube-api-access-x"], ""),
-        ([{"name": "a", "emptyDir": {}}, TOKEN], ["a", "kube-api-access-x"], "a (emptyDir)"),
-        (
-            [{"name": "a", "secret": {}}, {"name": "b", "configMap": {}}, {"name": "c", "emptyDir": {}}],
-            ["a", "b"],
-            "a (secret), b (configMap)",
-        ),
-    ],
-)
-def test_volumes_keep_a_pod_only_if_mounted(volumes: list[Object], mounted: list[str], listed: str) -> None:
-    subject = pod(container("web", volumeMounts=[{"name": name, "mountPath": "/x"} for name in mounted]))
-    subject["spec"]["volumes"] = volumes
-    problem = mount_problem(subject)
-    assert bool(problem) is bool(listed)
-    assert problem.endswith(listed)
 
 
 @pytest.mark.parametrize(
