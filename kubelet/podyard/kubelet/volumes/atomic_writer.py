@@ -108,9 +108,8 @@ def _fill(directory: Path, files: Files) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.data)
-        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-            problem = f"{os.strerror(error.errno or 0).lower()}: its path is in the way of another file's"
-            raise ContentError(f"cannot write {path}: {problem}") from None
+        except (NotADirectoryError, IsADirectoryError, FileExistsError):
+            raise ContentError(f"cannot write {path}: another file's path is in its way") from None
         target.chmod(file.mode)
 
 
