@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from podyard.kubelet.images import Image
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.programs.nginx import setup
 from podyard.kubelet.runtime import ContainerPort, ContainerState
@@ -143,20 +144,49 @@ def certificate(directory: Path) -> tuple[Path, Path]:
     return cert, key
 
 
-async def test_tls_when_there_is_a_certificate(pods: Pods, tmp_path: Path) -> None:
-    cert, key = certificate(tmp_path)
+async def with_tls(tmp_path: Path) -> Image:
+    """An nginx image with TLS on 8443, by the certificate in tmp_path."""
     own = tmp_path / "own.yaml"
     own.write_text(
         "images: [{name: tls, ports: [8080, 8443], listen: address, waitForPorts: true, command: [nginx],\n"
         '  programs: {nginx: ["${python}", -I, -S, "${programs}/nginx/__main__.py", "${site}",'
-        f' "8443:{cert}:{key}"]}}}}]\n'
+        f' "8443:{tmp_path}/nginx.crt:{tmp_path}/nginx.key"]}}}}]\n'
     )
+    return await ImageCatalog(tmp_path / "images", own).pull_image("tls")
+
+
+async def test_tls(pods: Pods, tmp_path: Path) -> None:
+    cert, _ = certificate(tmp_path)
     ip = fresh_ip()
-    await pods.run_image(await ImageCatalog(tmp_path / "images", own).pull_image("tls"), ip)
+    container = await pods.run_image(await with_tls(tmp_path), ip)
     context = ssl.create_default_context(cafile=str(cert))
     context.check_hostname = False
     assert "Welcome to nginx!" in (await http(ip, "GET /", 8443, context))[1]
     assert "Welcome to nginx!" in (await http(ip, "GET /"))[1]
+    certificate(tmp_path)
+    assert (await pods.runtime.exec_sync(container, ["nginx", "-s", "reload"], 20)).exit_code == 0
+    context = ssl.create_default_context(cafile=str(cert))
+    context.check_hostname = False
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await http(ip, "GET /", 8443, context)
+            except ssl.SSLError:  # still the old one: a signal has no answer
+                await asyncio.sleep(0.01)
+            else:
+                break
+
+
+async def test_nginx_does_not_start_without_its_certificate(pods: Pods, tmp_path: Path) -> None:
+    image = await with_tls(tmp_path)
+    container = await pods.run_image(image, fresh_ip())
+    assert (await pods.exited(container)).exit_code == 1
+    text = "\n".join(line for _, _, line in await pods.log(container))
+    assert f'[emerg] cannot load certificate "{tmp_path}/nginx.crt"' in text
+    cert, key = certificate(tmp_path)
+    key.write_text(cert.read_text())
+    container = await pods.run_image(image, fresh_ip())
+    assert (await pods.exited(container)).exit_code == 1
 
 
 def test_the_real_nginx_gets_its_addresses(tmp_path: Path) -> None:
@@ -168,6 +198,13 @@ def test_the_real_nginx_gets_its_addresses(tmp_path: Path) -> None:
     assert config.count("{") == config.count("}")
     without = setup.Site(str(tmp_path), "127.244.1.2", [80, 443], 443, None).config()
     assert "443" not in without
+
+
+@pytest.mark.parametrize(
+    ("path", "is_there"), [("/proc", True), ("/", True), ("/pro", False), ("/usr/share/nginx/html", False)]
+)
+def test_mounted_volumes_are_noticed(path: str, is_there: bool) -> None:
+    assert setup.is_mounted(path) is is_there
 
 
 async def test_shells_end_without_input_and_run_commands(pods: Pods, catalog: ImageCatalog) -> None:

@@ -32,13 +32,31 @@ def _built_in(site: setup.Site, arguments: list[str]) -> int:
     if "v" in options or "V" in options:
         return _say(f"nginx version: nginx/{site.version}", 0)
     if "t" in options or "T" in options:
+        if problem := certificate_problem(site):
+            _say(problem, 1)
+            return _say(f"nginx: configuration file {site.config_file} test failed", 1)
         _say(f"nginx: the configuration file {site.config_file} syntax is ok", 0)
         return _say(f"nginx: configuration file {site.config_file} test is successful", 0)
     if "s" in options:
         return _signal(site, options["s"])
+    if problem := certificate_problem(site):
+        return _say(problem, 1)
     from podyard.kubelet.programs.nginx.server import serve
 
     return serve(site)
+
+
+def certificate_problem(site: setup.Site) -> str:
+    """What nginx says when a file of its certificate is missing, as when its Secret is not mounted."""
+    files = site.certificate if site.tls_port and site.certificate else ()
+    for what, path in zip(("certificate", "certificate key"), files, strict=False):
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            reason = f"BIO_new_file() failed (system library:fopen:{error.strerror})"
+            return f'nginx: [emerg] cannot load {what} "{path}": {reason}'
+    return ""
 
 
 def _options(arguments: list[str]) -> dict[str, str] | None:

@@ -87,10 +87,11 @@ class Handler:
 def serve(site: Site) -> int:
     """Serve until SIGTERM (at once) or SIGQUIT (when the requests in flight are answered)."""
     try:
+        tls = _tls(site) if site.tls_port else None
         sockets: Sockets = [(_listen(site.address, port), None) for port in site.ports]
-        if site.tls_port:
-            sockets.append((_listen(site.address, site.tls_port), _tls(site)))
-    except OSError as error:
+        if tls is not None:
+            sockets.append((_listen(site.address, site.tls_port), tls))
+    except OSError as error:  # ssl.SSLError is one
         print(f"nginx: [emerg] {error.strerror or error}", file=sys.stderr)
         return 1
     asyncio.run(_serve(site, sockets))
@@ -102,8 +103,8 @@ async def _serve(site: Site, sockets: Sockets) -> None:
     ended: asyncio.Queue[float] = asyncio.Queue()
     for number, grace in ((signal.SIGTERM, 0.0), (signal.SIGINT, 0.0), (signal.SIGQUIT, GRACE_SECONDS)):
         loop.add_signal_handler(number, ended.put_nowait, grace)
-    for number in (signal.SIGHUP, signal.SIGUSR1):  # reload, reopen: there is nothing to read again
-        loop.add_signal_handler(number, lambda: None)
+    loop.add_signal_handler(signal.SIGHUP, _reload, site, sockets)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: None)  # reopen: the logs are standard output
     server = Server(Handler(site), access_log_class=AccessLog, access_log=logging.getLogger("access"))
     listeners = [await loop.create_server(server, sock=sock, ssl=tls) for sock, tls in sockets]
     with open(site.pid_file, "w", encoding="ascii") as file:
@@ -132,10 +133,29 @@ def _listen(address: str, port: int) -> socket.socket:
 def _tls(site: Site) -> ssl.SSLContext:
     import ssl
 
-    assert site.certificate is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*site.certificate)
+    _load_certificate(site, context)
     return context
+
+
+def _load_certificate(site: Site, context: ssl.SSLContext) -> None:
+    """Raises OSError, in nginx' words."""
+    assert site.certificate is not None
+    try:
+        context.load_cert_chain(*site.certificate)
+    except OSError as error:
+        text = f'cannot load certificate "{site.certificate[0]}": {error.strerror or error}'
+        raise OSError(error.errno, text) from None
+
+
+def _reload(site: Site, sockets: Sockets) -> None:
+    """Use the certificate that is there now for the connections to come."""
+    for _, context in sockets:
+        if context is not None:
+            try:
+                _load_certificate(site, context)
+            except OSError as error:
+                print(f"nginx: [emerg] {error.strerror}", file=sys.stderr)
 
 
 def _local_time() -> str:

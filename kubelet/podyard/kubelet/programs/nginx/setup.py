@@ -1,10 +1,11 @@
-"""Where nginx serves in this pod, its files, and a configuration for the real one."""
+"""Where nginx serves in this pod, what it serves, and a configuration for the real one."""
 
 from __future__ import annotations
 
 import os
 
 DEFAULT_VERSION = "1.29.3"
+DOCUMENT_ROOT = "/usr/share/nginx/html"
 PATHS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/nginx/sbin")
 
 PAGE = """\
@@ -65,7 +66,7 @@ http {{
     server {{
 {listen}
         server_name localhost;
-        root {directory}/html;
+        root {root};
         index index.html index.htm;
     }}
 }}
@@ -73,7 +74,10 @@ http {{
 
 
 class Site:
-    """One nginx: its directory, its addresses, and the certificate if it has one."""
+    """One nginx: its directory, its addresses, and the files of its certificate if it speaks TLS.
+
+    What it serves is what a volume has put at the nginx image's document root, else a page of its own.
+    """
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class Site:
         self.tls_port = tls_port if tls_port in ports and certificate else 0
         self.certificate = certificate
         self.version = os.environ.get("NGINX_VERSION") or DEFAULT_VERSION
-        self.root = f"{directory}/html"
+        self.root = DOCUMENT_ROOT if is_mounted(DOCUMENT_ROOT) else f"{directory}/html"
         self.pid_file = f"{directory}/nginx.pid"
         self.config_file = f"{directory}/nginx.conf"
 
@@ -101,27 +105,35 @@ class Site:
             lines.append(f"        ssl_certificate {self.certificate[0]};")
             lines.append(f"        ssl_certificate_key {self.certificate[1]};")
         user = "user root;\n" if os.geteuid() == 0 else ""
-        return CONFIG.format(user=user, directory=self.directory, listen="\n".join(lines))
+        listen = "\n".join(lines)
+        return CONFIG.format(user=user, directory=self.directory, root=self.root, listen=listen)
 
 
 def prepare(tls: str) -> Site:
     """Read the pod's address from the environment; write the page and the configuration once."""
     port, _, files = tls.partition(":")
     certificate, _, key = files.partition(":")
-    present = os.path.isfile(certificate) and os.path.isfile(key)
+    directory = f"{os.environ.get('PODYARD_DIRECTORY', '/tmp')}/nginx"
     site = Site(
-        directory=f"{os.environ.get('PODYARD_DIRECTORY', '/tmp')}/nginx",
+        directory=directory,
         address=os.environ.get("PODYARD_POD_IP", "127.0.0.1"),
         ports=[int(text) for text in os.environ.get("PODYARD_PORTS", "80").split()],
         tls_port=int(port or 0),
-        certificate=(certificate, key) if present else None,
+        certificate=(certificate, key) if tls else None,
     )
-    os.makedirs(site.root, exist_ok=True)
-    for path, text in ((f"{site.root}/index.html", PAGE), (site.config_file, site.config())):
+    os.makedirs(f"{directory}/html", exist_ok=True)
+    for path, text in ((f"{directory}/html/index.html", PAGE), (site.config_file, site.config())):
         if not os.path.exists(path):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
     return site
+
+
+def is_mounted(path: str) -> bool:
+    """Whether a volume of the pod is mounted at `path` or below it."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        points = [line.split()[4] for line in table]
+    return any(point == path or point.startswith(f"{path}/") for point in points)
 
 
 def find_nginx() -> str | None:
