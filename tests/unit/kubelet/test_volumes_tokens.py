@@ -101,7 +101,7 @@ async def test_a_pod_that_is_gone_is_forgotten(tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "age"), [(600, 480), (3607, 2885.6), (86400, 69120), (365 * 86400, 86400)]
+    ("lifetime", "age"), [(600, 480), (3607, 2885.6), (86400, 69120), (365 * 86400, 86400), (-60, 10)]
 )
 def test_renewal(lifetime: float, age: float) -> None:
     assert renewal(1000.0, 1000.0 + lifetime) == pytest.approx(1000.0 + age)

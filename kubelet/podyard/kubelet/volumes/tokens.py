@@ -96,5 +96,8 @@ def token_request(pod: Object, wanted: TokenSpec) -> Object:
 
 
 def renewal(issued_at: float, expires_at: float) -> float:
-    """When to renew a token: at 80 % of its lifetime, and after a day at the latest."""
-    return issued_at + min(RENEW_AT * (expires_at - issued_at), MAX_AGE_SECONDS)
+    """When to renew a token: at 80 % of its lifetime, and after a day at the latest.
+
+    Not at once, though, when it comes from a server whose clock is so slow that it has expired already.
+    """
+    return issued_at + max(min(RENEW_AT * (expires_at - issued_at), MAX_AGE_SECONDS), RETRY_SECONDS)
