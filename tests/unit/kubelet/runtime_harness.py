@@ -118,6 +118,11 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
+def is_root() -> bool:
+    """Whether we may mount, and give files to anybody: root, and not only of a user namespace."""
+    return os.geteuid() == 0 and "4294967295" in Path("/proc/self/uid_map").read_text()
+
+
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for something that nobody announces."""
     async with asyncio.timeout(seconds):

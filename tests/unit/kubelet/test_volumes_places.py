@@ -15,10 +15,11 @@ from podyard.kubelet.volumes import VolumeError, empty_dir, host_path, ownership
 from podyard.kubelet.volumes.mounts import container_mounts, sub_path
 from podyard.kubelet.volumes.node_volumes import _remove_tree
 from tests.unit.kubelet.pods import container, pod
+from tests.unit.kubelet.runtime_harness import is_root
 
 Object = dict[str, Any]
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may")
+as_root = pytest.mark.skipif(not is_root(), reason="only root may")
 
 
 @pytest.fixture

@@ -191,8 +191,13 @@ class PodVolumes:
 
     def _give(self, path: Path, *, read_only: bool) -> None:
         group = ownership.fs_group(self._pod)
-        if group is not None:
+        if group is None:
+            return
+        try:
             ownership.give(path, group, read_only=read_only)
+        except OSError as error:  # root of a user namespace that has no such group: all are one user there
+            name = self._pod["metadata"]["name"]
+            logger.warning("fsGroup %d of pod %s does not hold here: %s", group, name, error.strerror)
 
     def _tell(self, volume: str, problem: str) -> None:
         if self._told.get(volume) != problem:
