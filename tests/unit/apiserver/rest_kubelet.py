@@ -28,6 +28,7 @@ class FakeKubelet(StreamingServicer):
         self.sizes: list[tuple[int, int]] = []
         self.stdin = b""
         self.peers: list[str] = []
+        self.ports: list[int] = []
         self.cancelled = asyncio.Event()
         self.refusal = ""
 
@@ -121,9 +122,22 @@ class FakeKubelet(StreamingServicer):
     async def PortForward(
         self, request_iterator: AsyncIterator[pb.PortForwardInput], context: Context
     ) -> AsyncIterator[pb.PortForwardOutput]:
-        """Give back what comes."""
-        async for item in request_iterator:
-            yield pb.PortForwardOutput(data=item.data)
+        """Give back what comes, up to its end; nobody listens on port 1, and port 2 never ends."""
+        start = (await anext(request_iterator)).start
+        self.ports.append(start.port)
+        if start.port == 1:
+            status = orjson.dumps(bad_request("dial tcp 127.0.0.1:1: connect: connection refused").status)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "", (("podyard-status-bin", status),))
+        try:
+            async for item in request_iterator:
+                if item.closed:
+                    break
+                yield pb.PortForwardOutput(data=item.data)
+            if start.port == 2:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
 
 
 async def serve_kubelet(kubelet: FakeKubelet, tls: TlsFiles, address: str) -> tuple[grpc.aio.Server, int]:

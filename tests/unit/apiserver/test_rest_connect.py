@@ -3,53 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 
-from podyard.api.resources import NODES, PODS
 from podyard.apiserver.connect.channels import V4, V5, Channel
-from tests.unit.apiserver.rest_kubelet import FakeKubelet, serve_kubelet
-from tests.unit.apiserver.rest_registry import MemoryRegistry
-from tests.unit.apiserver.rest_server import RestServer, rest_server
-
-KUBELET = "127.200.4.2"
-POD = "/api/v1/namespaces/ns/pods/p"
-
-
-def pod(name: str, *containers: str, node: str = "node1", phase: str = "Running") -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}"},
-        "spec": {"nodeName": node, "containers": [{"name": c, "image": "x"} for c in containers]},
-        "status": {"phase": phase},
-    }
-
-
-@asynccontextmanager
-async def cluster(directory: Path, *, down: bool = False) -> AsyncIterator[tuple[RestServer, FakeKubelet]]:
-    """A REST server and the kubelet of its only node; `down`: nobody listens there."""
-    registry, kubelet = MemoryRegistry(), FakeKubelet()
-    registry.put(PODS, pod("p", "c"))
-    registry.put(PODS, pod("two", "a", "b"))
-    registry.put(PODS, pod("pending", "c", node=""))
-    registry.put(PODS, pod("ended", "c", phase="Succeeded"))
-    async with rest_server(registry, directory) as server:
-        tls = server.authority.issue("system:node:node1", "system:nodes", address=KUBELET)
-        grpc_server, port = await serve_kubelet(kubelet, tls, KUBELET)
-        if down:
-            await grpc_server.stop(None)
-        addresses = [{"type": "Hostname", "address": "h"}, {"type": "InternalIP", "address": KUBELET}]
-        status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
-        registry.put(NODES, {"metadata": {"name": "node1"}, "status": status})
-        try:
-            yield server, kubelet
-        finally:
-            await grpc_server.stop(None)
+from tests.unit.apiserver.rest_cluster import POD, cluster
 
 
 async def collect(socket: aiohttp.ClientWebSocketResponse) -> dict[int, bytes]:
@@ -144,8 +105,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
         (
             "p/exec?command=ls&stdout=1",
             400,
-            "SPDY streams are not supported by this server yet: "
-            "use kubectl 1.30 or later, which uses WebSockets",
+            "unable to upgrade: X-Stream-Protocol-Version is required",
         ),
         ("two/log", 400, "a container name must be specified for pod two, choose one of: [a b]"),
         ("p/log?container=x", 400, "container x is not valid for pod p"),
@@ -159,7 +119,8 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
             422,
             None,
         ),
-        ("p/portforward", 501, "portforward is not supported by this server yet"),
+        ("pending/portforward", 400, "pod pending does not have a host assigned"),
+        ("p/portforward", 400, "unable to upgrade: X-Stream-Protocol-Version is required"),
     ],
 )
 async def test_refused(tmp_path: Path, path: str, code: int, message: str | None) -> None:

@@ -1,4 +1,4 @@
-"""How exec and attach are multiplexed over a WebSocket: *.channel.k8s.io.
+"""exec and attach multiplexed over a WebSocket: *.channel.k8s.io.
 
 Every binary message begins with the number of its channel. In version 5 the channel 255 closes
 the channel that its second byte names (KEP-4006); version 4 cannot close standard input.
@@ -6,21 +6,18 @@ the channel that its second byte names (KEP-4006); version 4 cannot close standa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import orjson
+from aiohttp import WSMsgType, web
 
-from podyard.api.errors import bad_request
-from podyard.proto.streaming_pb2 import StreamExit, StreamInput, TerminalSize
+from podyard.apiserver.connect.remote import Options, Status, terminal_size
+from podyard.proto.streaming_pb2 import StreamInput
 
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
 PROTOCOLS = (V5, V4)
 """What is spoken, the preferred first."""
-
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
 
 class Channel(IntEnum):
@@ -34,21 +31,46 @@ class Channel(IntEnum):
     CLOSE = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Which streams are wanted (PodExecOptions, PodAttachOptions)."""
+class WebSocketRemote:
+    """A client behind a WebSocket (implements Remote)."""
 
-    stdin: bool = False
-    stdout: bool = False
-    stderr: bool = False
-    tty: bool = False
+    def __init__(self, socket: web.WebSocketResponse, options: Options) -> None:
+        self._socket = socket
+        self._options = options
 
-    @property
-    def first_output(self) -> Channel:
-        """The channel on which an empty message tells the client that the stream stands."""
-        if self.stdout:
-            return Channel.STDOUT
-        return Channel.STDERR if self.stderr else Channel.ERROR
+    async def open(self) -> bool:
+        """Tell the client, by an empty message, that the stream stands."""
+        await self._socket.send_bytes(encode(first_output(self._options), b""))
+        return True
+
+    async def receive(self) -> StreamInput | None:
+        """The next input; None once the client has closed."""
+        async for message in self._socket:
+            if message.type is WSMsgType.BINARY:
+                item = decode(message.data, self._options)
+                if item is not None:
+                    return item
+        return None
+
+    async def stdout(self, data: bytes) -> None:
+        """Output."""
+        await self._socket.send_bytes(encode(Channel.STDOUT, data))
+
+    async def stderr(self, data: bytes) -> None:
+        """Output of the other kind."""
+        await self._socket.send_bytes(encode(Channel.STDERR, data))
+
+    async def finish(self, status: Status) -> None:
+        """The Status on its channel, then the closing handshake."""
+        await self._socket.send_bytes(encode(Channel.ERROR, orjson.dumps(status)))
+        await self._socket.close()
+
+
+def first_output(options: Options) -> Channel:
+    """The channel on which an empty message tells the client that the stream stands."""
+    if options.stdout:
+        return Channel.STDOUT
+    return Channel.STDERR if options.stderr else Channel.ERROR
 
 
 def encode(channel: Channel, data: bytes) -> bytes:
@@ -67,35 +89,5 @@ def decode(message: bytes, options: Options) -> StreamInput | None:
         closes_stdin = data[:1] == bytes((Channel.STDIN,))
         return StreamInput(stdin_closed=True) if closes_stdin and options.stdin else None
     if channel == Channel.RESIZE:
-        return StreamInput(resize=_terminal_size(data)) if options.tty and data else None
+        return StreamInput(resize=terminal_size(data)) if options.tty and data else None
     return None
-
-
-def _terminal_size(data: bytes) -> TerminalSize:
-    try:
-        size = orjson.loads(data)
-        return TerminalSize(width=int(size["Width"]), height=int(size["Height"]))
-    except (ValueError, KeyError, TypeError):
-        raise bad_request("the terminal size cannot be decoded") from None
-
-
-def exit_status(ended: StreamExit) -> dict[str, Any]:
-    """The Status on the error channel that tells how the command ended."""
-    status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
-    if ended.message:
-        return {
-            **status,
-            "status": "Failure",
-            "reason": "InternalError",
-            "message": ended.message,
-            "code": 500,
-        }
-    if ended.code == 0:
-        return {**status, "status": "Success"}
-    return {
-        **status,
-        "status": "Failure",
-        "reason": "NonZeroExitCode",
-        "message": f"command terminated with non-zero exit code: exit status {ended.code}",
-        "details": {"causes": [{"reason": "ExitCode", "message": str(ended.code)}]},
-    }

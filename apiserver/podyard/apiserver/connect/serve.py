@@ -8,6 +8,7 @@ from podyard.api.errors import status_error
 from podyard.api.resources import PODS
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.logs import serve_log
+from podyard.apiserver.connect.port_forward import serve_port_forward
 from podyard.apiserver.connect.streams import Verb, serve_stream
 from podyard.apiserver.context import info_of
 from podyard.apiserver.longrunning import LongRunning
@@ -29,12 +30,14 @@ class ConnectHandlers:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to one of CONNECTING."""
         info = info_of(request)
-        if info.subresource in ("portforward", "proxy"):
+        if info.subresource == "proxy":
             message = f"{info.subresource} is not supported by this server yet"
             raise status_error(501, "NotImplemented", message)
         stored = await self._registry.get(PODS, info.namespace, info.name)
         pod = stored.decode()
         if info.subresource == "log":
             return await serve_log(request, pod, self._kubelets, self._long_running)
+        if info.subresource == "portforward":
+            return await serve_port_forward(request, pod, self._kubelets, self._long_running)
         verb: Verb = "exec" if info.subresource == "exec" else "attach"
         return await serve_stream(request, pod, verb, self._kubelets, self._long_running)

@@ -1,0 +1,184 @@
+"""`kubectl port-forward`: connections to a pod's ports, over SPDY, which may come inside a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc.aio
+from aiohttp import web
+
+from podyard.api.errors import bad_request
+from podyard.apiserver.connect.accept import Tunnel, accepted_spdy, accepted_websocket
+from podyard.apiserver.connect.inbox import Inbox
+from podyard.apiserver.connect.kubelets import Kubelets, refused
+from podyard.apiserver.connect.negotiation import Spoken, negotiate_stream
+from podyard.apiserver.connect.spdy.session import Opened, Received, Session, Stream, WasReset
+from podyard.apiserver.connect.target import container_ref
+from podyard.apiserver.longrunning import LongRunning
+from podyard.proto.streaming_pb2 import PortForwardInput, PortForwardOutput, PortForwardStart
+
+if TYPE_CHECKING:
+    from podyard.proto.streaming_pb2_grpc import StreamingAsyncStub
+
+    Call = grpc.aio.StreamStreamCall[PortForwardInput, PortForwardOutput]
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = "portforward.k8s.io"
+TUNNELLED = f"SPDY/3.1+{PROTOCOL}"
+"""The sub-protocol of a WebSocket that carries SPDY (KEP-4006)."""
+
+HIGH_WATER_BYTES = 1024 * 1024
+"""As much is held for a connection whose pod does not read; then all connections of the session wait."""
+
+
+async def serve_port_forward(
+    request: web.Request, pod: Mapping[str, Any], kubelets: Kubelets, long_running: LongRunning
+) -> web.StreamResponse:
+    """Forward connections until the client closes."""
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+    spoken = negotiate_stream(request.headers, spdy=(PROTOCOL,), websocket=(TUNNELLED,))
+    async with kubelets.of(pod) as kubelet, _answered(request, spoken) as (response, session):
+        with long_running.track():
+            await Forwarder(session, kubelet, pod).run()
+    return response
+
+
+@asynccontextmanager
+async def _answered(
+    request: web.Request, spoken: Spoken
+) -> AsyncIterator[tuple[web.StreamResponse, Session]]:
+    """Answer 101."""
+    if spoken.transport == "websocket":
+        async with accepted_websocket(request, spoken.protocol) as socket:
+            session = Session(Tunnel(socket))
+            async with session.running():
+                yield socket, session
+    else:
+        async with accepted_spdy(request, spoken) as (response, session):
+            yield response, session
+
+
+class Forwarder:
+    """Serves one SPDY session: a pair of streams, of one `requestID`, is one connection."""
+
+    def __init__(self, session: Session, kubelet: StreamingAsyncStub, pod: Mapping[str, Any]) -> None:
+        self._session = session
+        self._kubelet = kubelet
+        self._pod = pod
+        self._waiting: dict[str, dict[str, Stream]] = {}  # by requestID and streamType
+        self._inboxes: dict[int, Inbox] = {}  # by the data stream's id
+        self._connections: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Forward until the client closes the session; then every connection ends."""
+        try:
+            async for event in self._session.events():
+                match event:
+                    case Opened(stream):
+                        self._opened(stream)
+                    case Received(stream, data, fin):
+                        if (inbox := self._inboxes.get(stream.id)) is not None:
+                            await _put(inbox, data, fin)
+                    case WasReset(stream):
+                        self._was_reset(stream)
+        finally:
+            for task in self._connections.values():
+                task.cancel()
+            await asyncio.gather(*self._connections.values(), return_exceptions=True)
+
+    def _opened(self, stream: Stream) -> None:
+        kind, port = stream.headers.get("streamtype", ""), stream.headers.get("port", "")
+        request = stream.headers.get("requestid", "")
+        pair = self._waiting.get(request, {})
+        if kind not in ("error", "data") or kind in pair or _port(port) is None:
+            self._session.refuse(stream)
+            return
+        self._session.accept(stream)
+        if kind == "data":
+            inbox = self._inboxes[stream.id] = Inbox(HIGH_WATER_BYTES)
+            if stream.client_finished:
+                inbox.end()
+        pair = self._waiting[request] = {**pair, kind: stream}
+        if len(pair) == 2:
+            del self._waiting[request]
+            self._start(pair["data"], pair["error"])
+
+    def _start(self, data: Stream, error: Stream) -> None:
+        task = asyncio.create_task(self._forward(data, error))
+        self._connections[data.id] = task
+        task.add_done_callback(lambda _: self._ended(data))
+
+    def _ended(self, data: Stream) -> None:
+        del self._connections[data.id]
+        if (inbox := self._inboxes.pop(data.id, None)) is not None:
+            inbox.close()
+
+    def _was_reset(self, stream: Stream) -> None:
+        if stream in self._waiting.get(stream.headers.get("requestid", ""), {}).values():
+            del self._waiting[stream.headers["requestid"]]
+        if (inbox := self._inboxes.pop(stream.id, None)) is not None:
+            inbox.close()
+        if (task := self._connections.get(stream.id)) is not None:
+            task.cancel()
+
+    async def _forward(self, data: Stream, error: Stream) -> None:
+        port = _port(data.headers["port"]) or 0
+        try:
+            why = await self._connect(data, port)
+            if why:
+                metadata = self._pod["metadata"]
+                text = f"error forwarding port {port} to pod {metadata['name']}, uid {metadata['uid']}: {why}"
+                log.info("%s", text)
+                await self._session.send(error, text.encode())
+        except ConnectionError:
+            return  # the client is gone
+        finally:
+            self._session.end(error)
+            self._session.end(data)
+
+    async def _connect(self, data: Stream, port: int) -> str:
+        """One connection, from its beginning to its end; gives why it failed."""
+        call = self._kubelet.PortForward()
+        sending = asyncio.create_task(self._send(call, data, port))
+        try:
+            while isinstance(output := await call.read(), PortForwardOutput):
+                await self._session.send(data, output.data)
+            if await call.code() is grpc.StatusCode.OK:
+                return ""
+            raise grpc.aio.AioRpcError(
+                await call.code(), grpc.aio.Metadata(), await call.trailing_metadata(), await call.details()
+            )
+        except grpc.aio.AioRpcError as failure:
+            return refused(failure, self._pod["spec"]["nodeName"]).message
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            call.cancel()
+
+    async def _send(self, call: Call, data: Stream, port: int) -> None:
+        inbox = self._inboxes[data.id]
+        start = PortForwardStart(pod=container_ref(self._pod, ""), port=port)
+        await call.write(PortForwardInput(start=start))
+        while chunk := await inbox.get():
+            await call.write(PortForwardInput(data=chunk))
+        await call.write(PortForwardInput(closed=True))
+
+
+async def _put(inbox: Inbox, data: bytes, fin: bool) -> None:
+    """Hand on what has come; waits while the pod does not take it, and so do the other connections."""
+    if data:
+        inbox.put(data)
+    if fin:
+        inbox.end()
+    await inbox.room()
+
+
+def _port(text: str) -> int | None:
+    """A port number, or None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else None
