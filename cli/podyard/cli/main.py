@@ -7,8 +7,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from podyard.process.main import UserError, configure_logging, run
-
 USER_COMMANDS = {
     "up": "start a cluster on this machine",
     "down": "stop it",
@@ -35,6 +33,12 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `podyard` command; give its exit status (1 with one line for a user's mistake)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["kubectl"]:  # parses its own flags, and must start fast
+        from podyard.kubectl.main import main as kubectl
+
+        return kubectl(words[1:])
+    from podyard.process.main import UserError, configure_logging, run
+
     parser, commands = _parser()
     name = next((word for word in words if not word.startswith("-")), "")
     if name in USER_COMMANDS:
@@ -69,6 +73,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     found = {
         name: commands.add_parser(name, help=text, description=text) for name, text in USER_COMMANDS.items()
     }
+    commands.add_parser("kubectl", help="the built-in Kubernetes client")
     for name, (_, text) in COMPONENTS.items():
         found[name] = commands.add_parser(name, help=f"component: {text}", description=text)
         found[name].add_argument("--log-level", choices=LOG_LEVELS, default="info", help="what to log")

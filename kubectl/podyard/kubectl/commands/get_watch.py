@@ -1,0 +1,99 @@
+"""kubectl get --watch: the objects, then a line for each change."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from podyard.kubectl import printers
+from podyard.kubectl.commands.get import object_printer, table_options
+from podyard.kubectl.errors import ApiError, CommandError
+from podyard.kubectl.finder import Info, Request, lists, plan, wanted
+from podyard.kubectl.printers.table import TablePrinter
+from podyard.kubectl.session import Session
+from podyard.kubectl.tabwriter import TabWriter
+from podyard.kubectl.transport import JSON, TABLE
+from podyard.kubectl.watching import watch
+
+
+def run_watch(session: Session) -> int:
+    """Show what is there, unless --watch-only, and go on until the watch ends."""
+    what = wanted(session, everything=True)
+    if what.filenames:
+        raise CommandError("--watch needs the type of the resource, and takes no files")
+    requests, _ = plan(session, what)
+    if len(requests) != 1:
+        raise CommandError(
+            "watch is only supported on individual resources and resource collections - more than 1 resource "
+            "was found"
+        )
+    request = requests[0]
+    shower = _Shower(session, request)
+    query = dict(what.query())
+    if request.name:
+        query["fieldSelector"] = f"metadata.name={request.name}"
+        found = session.transport.json(
+            "GET", request.resource.path(request.namespace, request.name), accept=shower.accept
+        )
+        version = _version(found)
+        shown = [found]
+    else:
+        shown = list(lists(session, request, what.query(), shower.accept))
+        version = str(shown[-1].get("metadata", {}).get("resourceVersion", ""))
+    if not session["watch-only"]:
+        for document in shown:
+            shower.show(document, "ADDED")
+    return _follow(session, request, {**query, "resourceVersion": version}, shower)
+
+
+def _version(document: dict[str, Any]) -> str:
+    """The resourceVersion of an object, or of the one row of its table."""
+    rows = document.get("rows") or [{}]
+    metadata = document.get("metadata") or {}
+    found = (rows[0].get("object") or {}).get("metadata", {}).get("resourceVersion")
+    return str(found or metadata.get("resourceVersion", ""))
+
+
+def _follow(session: Session, request: Request, query: dict[str, str], shower: _Shower) -> int:
+    """Show changes; a watch that the server ends is taken up where it ended."""
+    while True:
+        try:
+            for event, obj in watch(
+                session, request.resource, request.namespace, query, accept=shower.accept
+            ):
+                query["resourceVersion"] = _version(obj) or query["resourceVersion"]
+                shower.show(obj, event)
+        except ApiError as error:
+            if error.http_code == 410:
+                return 0
+            raise
+
+
+class _Shower:
+    """Writes objects, or tables, the moment they come."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        self._session = session
+        self._events = bool(session["output-watch-events"])
+        self._printer: printers.Printer | None = None
+        self.accept = JSON
+        if session["output"] in ("", "wide"):
+            self.accept = TABLE
+            self._writer = TabWriter(6, 3, remember=True)
+            info = Info(request.resource, request.namespace, request.name)
+            self._table = TablePrinter(table_options(session, info), self._writer)
+        else:
+            self._printer = object_printer(session)
+
+    def show(self, document: dict[str, Any], event: str) -> None:
+        """Write one object or table."""
+        if self._printer is None:
+            self._table.print(document, event if self._events else "")
+            self._session.out(self._writer.flush())
+        elif self._events:
+            self._session.out(self._printer({"type": event, "object": document}))
+        else:
+            items = document.get("items") if str(document.get("kind", "")).endswith("List") else None
+            for item in items if isinstance(items, list) else [document]:
+                self._session.out(self._printer(item))
+        sys.stdout.flush()

@@ -1,0 +1,50 @@
+"""Waiting until a deleted object is gone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from podyard.kubectl.errors import ApiError, CommandError
+from podyard.kubectl.finder import Info
+from podyard.kubectl.session import Session
+from podyard.kubectl.watching import TimedOut, follow_object
+from podyard.kubectl.writing import Writer
+
+FOREVER = 7 * 24 * 3600.0
+"""The seconds after which even a wait without limit ends."""
+
+
+def wait_until_gone(session: Session, info: Info, uid: str, deadline: float) -> None:
+    """Return when the object, or the one with this uid, does not exist any more.
+
+    `deadline` is a time of time.monotonic. Raises CommandError when it passes.
+    """
+    timed_out = CommandError(f"timed out waiting for the condition on {info.resource.plural}/{info.name}")
+    try:
+        now = session.transport.json("GET", info.path)
+    except ApiError as error:
+        if error.not_found:
+            return
+        raise
+    if uid and now["metadata"].get("uid") != uid:
+        return
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise timed_out
+    try:
+        for event, obj in follow_object(session, info.resource, info.namespace, info.name, left):
+            if event in ("ABSENT", "DELETED") or (uid and obj["metadata"].get("uid") != uid):
+                return
+    except TimedOut:
+        raise timed_out from None
+
+
+def delete_and_wait(session: Session, info: Info, options: dict[str, Any], timeout: float = FOREVER) -> None:
+    """Delete an object if it is there, and wait until it is gone."""
+    try:
+        Writer(session).delete(info, options)
+    except ApiError as error:
+        if not error.not_found:
+            raise
+    wait_until_gone(session, info, "", time.monotonic() + timeout)

@@ -1,0 +1,104 @@
+"""`podyard kubectl`: finds the command, parses its flags, runs it."""
+
+from __future__ import annotations
+
+import difflib
+import signal
+import sys
+from collections.abc import Sequence
+
+from podyard.kubectl.commands import COMMANDS, Command, load
+from podyard.kubectl.errors import CommandError, report
+from podyard.kubectl.flags import Flag, check_required, parse
+from podyard.kubectl.session import GLOBAL_FLAGS, Session
+
+PROGRAM = "kubectl"
+HELP = Flag("help", "help for the command", short="h", kind="bool")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command line, without the program's name; give the exit status."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `kubectl … | head` ends quietly
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        status = _run(list(words))
+        sys.stdout.flush()
+        return status
+    except CommandError as error:
+        sys.stdout.flush()
+        sys.stderr.write(report(error))
+        return error.code
+
+
+def _run(words: list[str]) -> int:
+    name, words = _take_command(words)
+    if not name:
+        from podyard.kubectl.usage import overview
+
+        sys.stdout.write(overview())
+        return 0
+    if name not in COMMANDS:
+        raise CommandError(_unknown(name, PROGRAM, COMMANDS))
+    path, command = f"{PROGRAM} {name}", load(COMMANDS[name][0])
+    while command.children:
+        child, rest = _take_command(words)
+        if child in command.children:
+            path, words, command = f"{path} {child}", rest, load(command.children[child])
+            continue
+        if command.run is None:
+            return _no_child(path, command, child, words)
+        break
+    flags = (*command.flags, *(f for f in GLOBAL_FLAGS if f.name not in _names(command.flags)), HELP)
+    try:
+        parsed = parse(words, flags)
+        if not parsed["help"]:
+            check_required(command.flags, parsed)
+    except CommandError as error:
+        if str(error).startswith("required flag"):
+            raise
+        raise CommandError(f"{error}\nSee '{path} --help' for usage.") from None
+    if parsed["help"]:
+        from podyard.kubectl.usage import help_text
+
+        sys.stdout.write(help_text(command))
+        return 0
+    assert command.run is not None
+    return command.run(Session(parsed, path)) or 0
+
+
+def _names(flags: Sequence[Flag]) -> set[str]:
+    return {flag.name for flag in flags}
+
+
+def _take_command(words: list[str]) -> tuple[str, list[str]]:
+    """The first word that is neither a global flag nor a flag's value, and the others."""
+    takes_value = {
+        spelled
+        for flag in GLOBAL_FLAGS
+        if flag.kind != "bool"
+        for spelled in (f"--{flag.name}", f"-{flag.short}" if flag.short else "")
+    }
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            break
+        if not word.startswith("-") or word == "-":
+            return word, [*words[:at], *words[at + 1 :]]
+        at += 2 if word in takes_value else 1
+    return "", words
+
+
+def _no_child(path: str, command: Command, child: str, words: list[str]) -> int:
+    if child and "-h" not in words and "--help" not in words:
+        raise CommandError(_unknown(child, path, command.children))
+    from podyard.kubectl.usage import help_text
+
+    sys.stdout.write(help_text(command))
+    return 0
+
+
+def _unknown(word: str, path: str, known: object) -> str:
+    close = difflib.get_close_matches(word, list(known), cutoff=0.6)  # type: ignore[call-overload]
+    hint = "\n\nDid you mean this?\n" + "".join(f"\t{one}\n" for one in close) if close else ""
+    return f'unknown command "{word}" for "{path}"{hint}'

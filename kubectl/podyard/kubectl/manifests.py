@@ -1,0 +1,141 @@
+"""Objects from files, directories and standard input (-f).
+
+Source: k8s.io/cli-runtime pkg/resource (builder.go, visitor.go).
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from podyard.kubectl import yamltext
+from podyard.kubectl.errors import CommandError
+from podyard.kubectl.jsontext import compact
+
+EXTENSIONS = (".json", ".yaml", ".yml")
+STDIN = "STDIN"
+
+Document = tuple[str, dict[str, Any]]
+"""Where an object comes from, and the object."""
+
+
+def read(filenames: Sequence[str], recursive: bool = False) -> Iterator[Document]:
+    """Every object of the named files; lists are taken apart. Raises CommandError."""
+    if list(filenames).count("-") > 1:
+        raise CommandError("standard input cannot be used for multiple arguments")
+    for source, path in [pair for filename in filenames for pair in _expand(filename, recursive)]:
+        text = _text(source, path)
+        for document in _documents(text, source):
+            yield from _flatten(document, source)
+
+
+def is_single(filenames: Sequence[str]) -> bool:
+    """Whether the files name one object at most: one ordinary file."""
+    return len(filenames) == 1 and filenames[0] != "-" and not os.path.isdir(filenames[0])
+
+
+def _expand(filename: str, recursive: bool) -> list[tuple[str, Path | None]]:
+    """Source and path of each file that a -f means."""
+    if filename == "-":
+        return [(STDIN, None)]
+    if filename.startswith(("http://", "https://")):
+        raise CommandError(
+            f"{filename}: files are not fetched over the network; download it, and pass the file"
+        )
+    names = [filename]
+    if not os.path.exists(filename):
+        names = sorted(glob.glob(filename))
+        if not names:
+            raise CommandError(f'the path "{filename}" does not exist')
+    return [(found, Path(found)) for name in names for found in _files(name, recursive)]
+
+
+def _files(name: str, recursive: bool) -> list[str]:
+    if not os.path.isdir(name):
+        return [name]
+    found = []
+    for folder, folders, files in os.walk(name):
+        folders.sort()
+        found += [os.path.join(folder, file) for file in sorted(files) if file.endswith(EXTENSIONS)]
+        if not recursive:
+            break
+    if not found:
+        listed = " ".join(EXTENSIONS)
+        raise CommandError(f"error reading [{name}]: recognized file extensions are [{listed}]")
+    return found
+
+
+def _text(source: str, path: Path | None) -> str:
+    try:
+        return sys.stdin.read() if path is None else path.read_text()
+    except OSError as error:
+        raise CommandError(f'the path "{source}" cannot be accessed: {error.strerror}') from None
+    except UnicodeDecodeError:
+        raise CommandError(f"error parsing {source}: it is no text in UTF-8") from None
+
+
+def _documents(text: str, source: str) -> Iterator[Any]:
+    """The documents of one file. JSON begins with a brace; all else is YAML."""
+    try:
+        if text.lstrip().startswith("{"):
+            yield from _json_documents(text)
+            return
+    except ValueError:
+        pass  # YAML may begin with a brace, too
+    for part in re.split(r"(?m)^---(?=\s|$)", text):
+        try:
+            yield yamltext.load(part)
+        except yamltext.YAMLError as error:
+            raise CommandError(
+                f"error parsing {source}: error converting YAML to JSON: {yaml_problem(error)}"
+            ) from None
+
+
+def yaml_problem(error: Exception) -> str:
+    """What is wrong with YAML, in one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return str(error)
+    return f"yaml: line {mark.line + 1}: {problem}"
+
+
+def _json_documents(text: str) -> list[Any]:
+    decoder, at, found = json.JSONDecoder(), 0, []
+    while at < len(text):
+        blank = re.compile(r"\s*").match(text, at)
+        at = blank.end() if blank else at
+        if at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+    return found
+
+
+def _flatten(document: Any, source: str) -> Iterator[Document]:
+    if document is None:
+        return
+    if not isinstance(document, dict):
+        raise CommandError(
+            f"error parsing {source}: json: cannot unmarshal {_go_type(document)} into Go value of type "
+            "map[string]interface {}"
+        )
+    for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not document.get(field):
+            text = compact(document)
+            raise CommandError(f"unable to decode \"{source}\": Object '{name}' is missing in '{text}'")
+    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
+        for item in document["items"]:
+            yield from _flatten(item, source)
+    else:
+        yield source, document
+
+
+def _go_type(value: Any) -> str:
+    if isinstance(value, list):
+        return "array"
+    return "string" if isinstance(value, str) else "bool" if isinstance(value, bool) else "number"

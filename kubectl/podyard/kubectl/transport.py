@@ -1,0 +1,302 @@
+"""HTTPS to the API: one connection, kept open, as the user of the kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from podyard.kubectl.errors import ApiError, CommandError, PlainError
+from podyard.kubectl.kubeconfig import Target
+
+JSON = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+Query = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server answered."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body decoded. Raises ApiError for a status of 400 and above."""
+        try:
+            decoded = json.loads(self.body)
+        except ValueError:
+            decoded = None
+        if self.status >= 400:
+            raise _refused(self.status, decoded, self.body)
+        if not isinstance(decoded, dict):
+            raise CommandError("the server did not answer with JSON")
+        return decoded
+
+
+class Transport:
+    """Requests to one server. Not for several threads."""
+
+    def __init__(self, target: Target, *, timeout: float = 0, verbosity: int = 0) -> None:
+        self.server = target.server
+        self._split = urlsplit(target.server)
+        self._target = target
+        self._timeout = timeout or None
+        self._verbosity = verbosity
+        self._connection: http.client.HTTPConnection | None = None
+        self._context: ssl.SSLContext | None = None
+        self._authorization: str | None = None
+        self._warned: set[str] = set()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Reply:
+        """Send one request and read the whole answer. Raises CommandError without an answer."""
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = self.headers({"Accept": accept})
+        if data is not None:
+            headers["Content-Type"] = content_type
+        reply = self._send(method, self.path(path, query), data, headers)
+        with self._errors():
+            content = reply.read()
+        self._warn(reply)
+        return Reply(reply.status, content)
+
+    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """`request`, with the answer decoded. Raises ApiError when it is refused."""
+        return self.request(method, path, **options).json()
+
+    @contextlib.contextmanager
+    def stream(self, path: str, query: Query | None = None, accept: str = JSON) -> Iterator[IO[bytes]]:
+        """A GET whose answer is read while it comes, on a connection of its own. Raises ApiError."""
+        connection = self._connect()
+        try:
+            with self._errors():
+                connection.request("GET", self.path(path, query), headers=self.headers({"Accept": accept}))
+                reply = connection.getresponse()
+            self._log("GET", path, reply.status)
+            self._warn(reply)
+            if reply.status >= 400:
+                Reply(reply.status, reply.read()).json()
+            yield reply
+        finally:
+            connection.close()
+
+    def path(self, path: str, query: Query | None = None) -> str:
+        """What stands in the request line."""
+        return self._split.path + quote(path, safe="/:@!$&'()*+,;=~%") + encode_query(query, path)
+
+    def headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The headers of every request, and `more`."""
+        if self._authorization is None:
+            self._authorization = authorization(self._target)
+        headers = {"User-Agent": "podyard-kubectl", **more}
+        if self._authorization:
+            headers["Authorization"] = self._authorization
+        return headers
+
+    @property
+    def host(self) -> str:
+        """The host and port of the server."""
+        return self._split.netloc
+
+    def dial(self) -> socket.socket:
+        """A new connection, with TLS if the server has it; for what is no ordinary request."""
+        connection = self._connect()
+        with self._errors():
+            connection.connect()
+        sock = connection.sock
+        if not isinstance(sock, socket.socket):
+            raise CommandError("no connection")
+        return sock
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host = self._split.hostname or "localhost"
+        if self._split.scheme != "https":
+            return http.client.HTTPConnection(host, self._split.port or 80, timeout=self._timeout)
+        if self._context is None:
+            self._context = tls_context(self._target)
+        name = str(self._target.cluster.get("tls-server-name") or "")
+        if name:
+            return _NamedConnection(host, self._split.port or 443, self._context, self._timeout, name)
+        port = self._split.port or 443
+        return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
+
+    def _send(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
+        """Send on the open connection, or on a new one when the server has closed it meanwhile."""
+        for attempt in (1, 2):
+            fresh = self._connection is None
+            connection = self._connection = self._connection or self._connect()
+            try:
+                with self._errors():
+                    connection.request(method, path, data, headers)
+                    reply = connection.getresponse()
+                self._log(method, path, reply.status)
+                return reply
+            except CommandError:
+                self._connection = None
+                connection.close()
+                if fresh or attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what the network raises into kubectl's one-line messages."""
+        try:
+            yield
+        except ConnectionRefusedError:
+            raise PlainError(
+                f"The connection to the server {self.host} was refused - "
+                "did you specify the right host or port?"
+            ) from None
+        except TimeoutError:
+            raise PlainError(
+                "Unable to connect to the server: net/http: request canceled (timeout)"
+            ) from None
+        except ssl.SSLCertVerificationError as error:
+            text = f"tls: failed to verify certificate: {error.verify_message}"
+            raise PlainError(f"Unable to connect to the server: {text}") from None
+        except ssl.SSLError as error:
+            raise PlainError(f"Unable to connect to the server: {error.reason or error}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise PlainError(f"Unable to connect to the server: {error}") from None
+
+    def _log(self, method: str, path: str, status: int) -> None:
+        if self._verbosity >= 6:
+            print(f"{method} {self.server}{path} {status}", file=sys.stderr)
+
+    def _warn(self, reply: http.client.HTTPResponse) -> None:
+        """Show what the server warns of, each warning once."""
+        for header in reply.headers.get_all("Warning") or ():
+            text = _warning_text(header)
+            if text and text not in self._warned:
+                self._warned.add(text)
+                yellow = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+                label = "\x1b[33;1mWarning:\x1b[0m" if yellow else "Warning:"
+                print(f"{label} {text}", file=sys.stderr)
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to a server whose certificate has another name than its address."""
+
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, timeout: float | None, name: str
+    ) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._tls = context
+        self._name = name
+
+    def connect(self) -> None:
+        """Connect, and expect the other name."""
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+
+
+def encode_query(query: Query | None, path: str = "") -> str:
+    """A query string with its question mark; parameters without a value are left out."""
+    pairs = [(k, v) for k, v in (query or {}).items() if v not in ("", None, [])]
+    if not pairs:
+        return ""
+    return ("&" if "?" in path else "?") + urlencode(pairs, doseq=True)
+
+
+def _warning_text(header: str) -> str:
+    """The text of an HTTP Warning header: `299 - "text"`."""
+    first = header.find('"')
+    last = header.rfind('"')
+    text = header[first + 1 : last] if header.startswith("299 ") and last > first >= 0 else ""
+    return text.replace('\\"', '"').replace("\\\\", "\\")
+
+
+def _refused(code: int, decoded: Any, body: bytes) -> ApiError:
+    if isinstance(decoded, dict) and decoded.get("kind") == "Status":
+        return ApiError(decoded)
+    reasons = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}
+    text = body.decode(errors="replace").strip() or http.client.responses.get(code, "unknown")
+    message = "the server could not find the requested resource" if code == 404 else text
+    return ApiError({"reason": reasons.get(code, ""), "code": code, "message": message})
+
+
+def tls_context(target: Target) -> ssl.SSLContext:
+    """TLS as the kubeconfig wants it. Raises CommandError for certificates that cannot be read."""
+    cluster, user = target.cluster, target.user
+    try:
+        authority = _material(cluster, "certificate-authority")
+        context = ssl.create_default_context(cadata=authority.decode() if authority else None)
+        # Certificates without the key usage extension are common in small clusters.
+        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+        if str(cluster.get("insecure-skip-tls-verify", "")).lower() == "true":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        certificate, key = _material(user, "client-certificate"), _material(user, "client-key")
+        if certificate and key:
+            with _memory_file(certificate + b"\n" + key) as path:
+                context.load_cert_chain(path)
+    except (OSError, ValueError, ssl.SSLError) as error:
+        raise CommandError(f"the certificates of the kubeconfig cannot be used: {error}") from None
+    return context
+
+
+def _material(section: Mapping[str, Any], key: str) -> bytes:
+    """A certificate or key, from KEY-data or from the file KEY names."""
+    data = section.get(f"{key}-data")
+    if data:
+        return base64.b64decode(data)
+    path = section.get(key)
+    if not path:
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _memory_file(content: bytes) -> Iterator[str]:
+    """A file name for content that must not reach a disk; OpenSSL reads private keys from files only."""
+    descriptor = os.memfd_create("podyard-kubectl", 0)
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def authorization(target: Target) -> str:
+    """The Authorization header of the user, or "" for one who has only a certificate."""
+    user = target.user
+    token = user.get("token")
+    if not token and user.get("tokenFile"):
+        try:
+            with open(user["tokenFile"]) as file:
+                token = file.read().strip()
+        except OSError as error:
+            raise CommandError(f"the token file cannot be read: {error}") from None
+    if not token and user.get("exec"):
+        from podyard.kubectl.credentials import plugin_token
+
+        token = plugin_token(user["exec"])
+    if token:
+        return f"Bearer {token}"
+    if user.get("username"):
+        pair = f"{user['username']}:{user.get('password', '')}"
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+    return ""
