@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="size of each node's part of it (%(default)s)",
     )
     parser.add_argument(
+        "--load-balancer-cidr",
+        default="127.99.0.0/16",
+        metavar="CIDR",
+        help="addresses of Services of type LoadBalancer (%(default)s)",
+    )
+    parser.add_argument(
         "--node-monitor-grace-period",
         type=float,
         default=50.0,
@@ -86,6 +92,10 @@ def _settings(args: argparse.Namespace) -> Settings:
             f"--node-cidr-mask-size {args.node_cidr_mask_size}: must lie between "
             f"{network.prefixlen + 1} and {network.max_prefixlen - 1} to divide {network}"
         )
+    try:
+        load_balancers = ipaddress.IPv4Network(args.load_balancer_cidr)
+    except ValueError as error:
+        raise UserError(f"--load-balancer-cidr: {error}") from None
     if args.node_monitor_grace_period <= 0:
         raise UserError("--node-monitor-grace-period: must be more than 0 seconds")
     return Settings(
@@ -93,6 +103,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         node_mask_size=args.node_cidr_mask_size,
         node_grace_seconds=args.node_monitor_grace_period,
         ca_certificate=_read(args.ca_file),
+        load_balancers=load_balancers,
     )
 
 

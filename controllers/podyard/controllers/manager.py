@@ -15,6 +15,7 @@ from podyard.controllers.endpoints.endpoints_controller import EndpointsControll
 from podyard.controllers.endpoints.mirroring_controller import EndpointSliceMirroringController
 from podyard.controllers.endpoints.slice_controller import EndpointSliceController
 from podyard.controllers.gc.collector import GarbageCollector
+from podyard.controllers.loadbalancers.controller import LoadBalancerController
 from podyard.controllers.namespaces import NamespaceController
 from podyard.controllers.nodes.eviction import TaintEvictionController
 from podyard.controllers.nodes.ipam import NodeIpamController
@@ -26,6 +27,7 @@ from podyard.controllers.replicaset.controller import (
     ReplicaSetController,
 )
 from podyard.controllers.serviceaccounts import namespace_defaults
+from podyard.controllers.token_secrets import TokenSecretController
 from podyard.process.clock import Clock
 
 
@@ -44,6 +46,7 @@ class Settings:
     node_mask_size: int
     node_grace_seconds: float
     ca_certificate: str  # PEM
+    load_balancers: IPv4Network
 
 
 async def run_controllers(
@@ -62,6 +65,8 @@ async def run_controllers(
         EndpointsController(client, informers),
         EndpointSliceMirroringController(client, informers),
         *namespace_defaults(client, informers, settings.ca_certificate),
+        TokenSecretController(client, informers, settings.ca_certificate),
+        LoadBalancerController(client, informers, settings.load_balancers),
         NamespaceController(client, informers, clock),
         NodeIpamController(client, informers, settings.cluster_cidr, settings.node_mask_size),
         NodeLifecycleController(client, informers, clock, settings.node_grace_seconds),

@@ -21,7 +21,7 @@ from podyard.kubelet.dns import parse_resolv_conf
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.kubelet import Kubelet
 from podyard.kubelet.network.loopback import LoopbackProvider
-from podyard.kubelet.node import make_node, make_status, node_images, read_machine
+from podyard.kubelet.node import Addresses, make_node, make_status, node_images, read_machine
 from podyard.kubelet.node_agent import NodeAgent
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pulling import ImagePuller
@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_metrics_arguments(parser)
     parser.add_argument("--node-name", required=True, metavar="NAME", help="the name to register")
     parser.add_argument("--node-ip", required=True, metavar="IP", help="the node's address")
+    parser.add_argument(
+        "--node-external-ip",
+        default="",
+        metavar="IP",
+        help="the node's address for those outside of the cluster (default: that of --node-ip)",
+    )
     parser.add_argument(
         "--data-dir", type=Path, required=True, metavar="DIR", help="state is kept in DIR/kubelet/NAME"
     )
@@ -111,9 +117,8 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
     network = LoopbackProvider(root / "network.json")
     services = Informer(client, SERVICES)
     pods = Informer(client, PODS, field_selector=f"spec.nodeName={args.node_name}")
-    status = make_status(
-        args.node_name, (args.node_ip,), args.port, machine, node_images(images.list_images())
-    )
+    addresses = Addresses(args.node_ip, args.node_external_ip or args.node_ip)
+    status = make_status(args.node_name, addresses, args.port, machine, node_images(images.list_images()))
     agent = NodeAgent(
         client,
         make_node(args.node_name, machine),

@@ -83,8 +83,16 @@ def make_node(name: str, machine: Machine) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the node is: for the cluster, and for the world outside."""
+
+    internal: str
+    external: str
+
+
 def make_status(
-    name: str, addresses: tuple[str, ...], port: int, machine: Machine, images: list[Object] | None = None
+    name: str, addresses: Addresses, port: int, machine: Machine, images: list[Object] | None = None
 ) -> Object:
     """A Node's status without its conditions. `port` is where the kubelet serves streams."""
     resources = {
@@ -95,7 +103,8 @@ def make_status(
     }
     return {
         "addresses": [
-            *({"type": "InternalIP", "address": address} for address in addresses),
+            {"type": "InternalIP", "address": addresses.internal},
+            {"type": "ExternalIP", "address": addresses.external},
             {"type": "Hostname", "address": name},
         ],
         "capacity": resources,

@@ -207,3 +207,40 @@ def test_update(
     before: dict[str, Any], change: dict[str, Any], expected: list[str], refused_update: RefusedUpdate
 ) -> None:
     assert refused_update("Service", {"spec": before}, {"spec": change}) == expected
+
+
+AT = "status.loadBalancer.ingress[0]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ingress", "expected"),
+    [
+        ("LoadBalancer", {"ip": "127.99.0.1", "ipMode": "VIP"}, []),
+        ("LoadBalancer", {"hostname": "lb.example.com"}, []),
+        (
+            "NodePort",
+            {"ip": "127.99.0.1"},
+            ['status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is "LoadBalancer"'],
+        ),
+        (
+            "LoadBalancer",
+            {"ip": "x"},
+            [f'{AT}.ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
+        ),
+        (
+            "LoadBalancer",
+            {"hostname": "a", "ipMode": "VIP"},
+            [f"{AT}.ipMode: Forbidden: may not be specified when `ip` is not set"],
+        ),
+        (
+            "LoadBalancer",
+            {"ip": "127.99.0.1", "ipMode": "Other"},
+            [f'{AT}.ipMode: Unsupported value: "Other": supported values: "Proxy", "VIP"'],
+        ),
+    ],
+)
+def test_status(
+    kind: str, ingress: dict[str, Any], expected: list[str], refused_update: RefusedUpdate
+) -> None:
+    spec = {"spec": {"type": kind}}
+    assert refused_update("Service", spec, {"status": {"loadBalancer": {"ingress": [ingress]}}}) == expected

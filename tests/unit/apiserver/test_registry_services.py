@@ -140,6 +140,78 @@ async def test_from_type_to_type(cluster: Cluster) -> None:
     assert again["clusterIP"]
 
 
+CLUSTER_IP: Object = {"type": "ClusterIP"}
+NODE_PORT: Object = {"type": "NodePort"}
+BALANCER: Object = {"type": "LoadBalancer"}
+NAME: Object = {"type": "ExternalName", "externalName": "example.com"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept", "dropped"),
+    [
+        (CLUSTER_IP, NODE_PORT, {"clusterIP"}, set()),
+        (CLUSTER_IP, BALANCER, {"clusterIP"}, set()),
+        (NODE_PORT, BALANCER, {"clusterIP", "nodePort", "externalTrafficPolicy"}, set()),
+        (NODE_PORT, CLUSTER_IP, {"clusterIP"}, {"nodePort", "externalTrafficPolicy"}),
+        (
+            NODE_PORT,
+            {**BALANCER, "allocateLoadBalancerNodePorts": False},
+            {"clusterIP"},
+            {"nodePort"},
+        ),
+        (BALANCER, NODE_PORT, {"clusterIP", "nodePort"}, {"allocateLoadBalancerNodePorts"}),
+        (BALANCER, CLUSTER_IP, {"clusterIP"}, {"nodePort", "allocateLoadBalancerNodePorts"}),
+        (
+            {**BALANCER, "externalTrafficPolicy": "Local", "loadBalancerClass": "example.com/x"},
+            NODE_PORT,
+            {"clusterIP", "nodePort", "externalTrafficPolicy"},
+            {"healthCheckNodePort", "loadBalancerClass"},
+        ),
+        (
+            {**BALANCER, "externalTrafficPolicy": "Local"},
+            {**BALANCER, "externalTrafficPolicy": "Cluster"},
+            {"clusterIP", "nodePort"},
+            {"healthCheckNodePort"},
+        ),
+        (CLUSTER_IP, NAME, set(), {"clusterIP", "clusterIPs", "ipFamilies", "internalTrafficPolicy"}),
+        (NODE_PORT, NAME, set(), {"clusterIP", "nodePort", "externalTrafficPolicy"}),
+        (BALANCER, NAME, set(), {"clusterIP", "nodePort", "allocateLoadBalancerNodePorts"}),
+    ],
+)
+async def test_what_a_change_of_type_keeps_and_frees(
+    cluster: Cluster, before: Object, after: Object, kept: set[str], dropped: set[str]
+) -> None:
+    def flat(spec: Object) -> Object:
+        return {**spec, "nodePort": spec["ports"][0].get("nodePort")}
+
+    old = flat((await cluster.create(SERVICES, service("a", **before)))["spec"])
+    if before["type"] == "LoadBalancer":
+        ingress = {"loadBalancer": {"ingress": [{"ip": "127.99.0.1"}]}}
+        await cluster.patch(SERVICES, "a", {"status": ingress}, subresource="status")
+    changed = await cluster.patch(SERVICES, "a", {"spec": after})
+    new = flat(changed["spec"])
+    for key in kept:
+        assert new[key] == old[key], key
+    for key in dropped:
+        assert not new.get(key), key
+    both = before["type"] == after["type"] == "LoadBalancer"
+    assert bool(changed["status"]["loadBalancer"].get("ingress")) == both
+    if old["nodePort"] and not new["nodePort"]:  # free at once
+        wanted = [{"port": 80, "nodePort": old["nodePort"]}]
+        await cluster.create(SERVICES, service("b", type="NodePort", ports=wanted))
+
+
+@pytest.mark.parametrize(("before", "after"), [("None", "127.96.0.5"), ("127.96.0.5", "None")])
+async def test_a_service_stays_headless_or_not(cluster: Cluster, before: str, after: str) -> None:
+    await cluster.create(SERVICES, service("a", clusterIP=before, selector={"a": "b"}))
+    message = await refusal(cluster.patch(SERVICES, "a", {"spec": {"clusterIP": after, "clusterIPs": None}}))
+    assert "may not change once set" in message
+    # By way of ExternalName it may.
+    await cluster.patch(SERVICES, "a", {"spec": {**NAME, "clusterIP": None, "clusterIPs": None}})
+    patch = {"spec": {"type": "ClusterIP", "externalName": None, "clusterIP": after}}
+    assert (await cluster.patch(SERVICES, "a", patch))["spec"]["clusterIPs"] == [after]
+
+
 async def test_headless(cluster: Cluster) -> None:
     spec = (await cluster.create(SERVICES, service("a", clusterIP="None", selector={"a": "b"})))["spec"]
     assert (spec["clusterIPs"], spec["ipFamilies"]) == (["None"], ["IPv4"])
@@ -192,6 +264,14 @@ def test_tcp_and_udp_of_one_port_share_a_node_port() -> None:
     numbers = [port["nodePort"] for port in ports]
     assert len(set(numbers[:3])) == 1
     assert numbers[3] != numbers[0]
+
+
+async def test_a_node_port_beside_none_allocated_is_held_all_the_same(cluster: Cluster) -> None:
+    ports = [{"port": 80, "nodePort": 30080}]
+    balancer = service("a", type="LoadBalancer", allocateLoadBalancerNodePorts=False, ports=ports)
+    await cluster.create(SERVICES, balancer)
+    message = await refusal(cluster.create(SERVICES, {**balancer, "metadata": {"name": "b"}}))
+    assert "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated" in message
 
 
 def test_a_load_balancer_may_do_without_node_ports() -> None:

@@ -22,6 +22,7 @@ def test_the_first_cluster_has_the_documented_addresses() -> None:
     first = cluster()
     assert first.service_cidr == "127.96.0.0/16"
     assert first.pod_cidr == "127.244.0.0/16"
+    assert first.load_balancer_cidr == "127.99.0.0/16"
     assert first.kubernetes_ip == "127.96.0.1"
     assert first.dns_ip == "127.96.0.10"
     assert [first.node_ip(n) for n in (1, 2, 3)] == ["127.10.0.1", "127.10.0.2", "127.10.0.3"]
@@ -33,7 +34,7 @@ def test_no_two_clusters_share_an_address_or_a_port() -> None:
     networks, ports = [], []
     for number in range(config.MAX_INDEX + 1):
         one = cluster(number)
-        networks += [one.service_cidr, one.pod_cidr, f"{one.node_ip(1)}/24"]
+        networks += [one.service_cidr, one.pod_cidr, one.load_balancer_cidr, f"{one.node_ip(1)}/24"]
         ports += [one.api_port, one.api_port + 1]
     parsed = [ipaddress.ip_network(text, strict=False) for text in networks]
     assert all(network.is_loopback for network in parsed)

@@ -64,6 +64,20 @@ def test_what_ends_soon_is_renewed(cluster: ClusterConfig, monkeypatch: pytest.M
     certificate(cluster, "admin").verify_directly_issued_by(certificate(cluster, "ca"))
 
 
+def test_the_key_of_tokens_stays(cluster: ClusterConfig) -> None:
+    pki.ensure(cluster)
+    private, public = (cluster.path / "pki" / name for name in ("sa.key", "sa.pub"))
+    before = private.read_bytes(), public.read_bytes()
+    assert private.stat().st_mode & 0o777 == 0o600
+    public.unlink()
+    pki.ensure(cluster)
+    assert (private.read_bytes(), public.read_bytes()) == before
+    private.write_text("garbage")
+    public.unlink()
+    with pytest.raises(UserError, match=r"sa\.key cannot be read"):
+        pki.ensure(cluster)
+
+
 @pytest.mark.parametrize("lost", ["ca.key", "ca.crt"])
 def test_a_broken_ca_is_refused_and_kept(cluster: ClusterConfig, lost: str) -> None:
     pki.ensure(cluster)

@@ -16,7 +16,9 @@ from typing import TypeVar
 from podyard.api.errors import StatusError
 from podyard.api.resources import LEASES, NODES, PODS, Resource
 from podyard.api.times import to_rfc3339, to_rfc3339_micro
-from podyard.apiserver.server import Config, running
+from podyard.apiserver.server import Config, TokenConfig, running
+from podyard.apiserver.tokens.authority import Keys
+from podyard.apiserver.tokens.jws import load_signing_key
 from podyard.client.client import Client
 from podyard.client.factory import InformerFactory
 from podyard.controllers import command
@@ -44,6 +46,7 @@ class Apiserver:
 
     async def start(self) -> None:
         """Serve."""
+        key = load_signing_key(self._tls.key)
         config = Config(
             data_dir=self._directory,
             address="127.0.0.1",
@@ -55,6 +58,7 @@ class Apiserver:
             kubelet_tls=None,
             cluster_dns="127.96.0.10",
             advertise_address="127.0.0.1",
+            tokens=TokenConfig(Keys(key, (key.public,)), "https://test", ("https://test",)),
         )
         self.target = (await self._stack.enter_async_context(running(config))).target
 

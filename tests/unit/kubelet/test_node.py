@@ -9,6 +9,7 @@ import pytest
 
 from podyard.kubelet.images import Image
 from podyard.kubelet.node import (
+    Addresses,
     Machine,
     make_conditions,
     make_lease,
@@ -43,9 +44,10 @@ def test_the_registered_node() -> None:
 
 
 def test_the_status() -> None:
-    status = make_status("node1", ("127.10.0.1",), 10250, MACHINE)
+    status = make_status("node1", Addresses("127.10.0.1", "192.0.2.1"), 10250, MACHINE)
     assert status["addresses"] == [
         {"type": "InternalIP", "address": "127.10.0.1"},
+        {"type": "ExternalIP", "address": "192.0.2.1"},
         {"type": "Hostname", "address": "node1"},
     ]
     assert status["capacity"] == {
@@ -107,7 +109,7 @@ def test_a_node_without_a_range_is_not_ready() -> None:
 
 
 def full(**fields: Any) -> Object:
-    status = make_status("node1", ("127.10.0.1",), 10250, MACHINE)
+    status = make_status("node1", Addresses("127.10.0.1", "127.10.0.1"), 10250, MACHINE)
     return {**status, "conditions": make_conditions("", [], THEN), **fields}
 
 

@@ -27,6 +27,7 @@ _WITH_NODE_PORTS = ("LoadBalancer", "NodePort")
 _POLICIES = ("Cluster", "Local")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _MAX_AFFINITY_SECONDS = 86400
+_IP_MODES = ("Proxy", "VIP")
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -70,6 +71,7 @@ def update(service: Object, old: Object) -> Errors:
         if list(immutable(at, new_spec.get("healthCheckNodePort"), old_spec.get("healthCheckNodePort"))):
             yield forbidden(at, "field is immutable")
     yield from create(service)
+    yield from _load_balancer_status(service)
 
 
 def _external_name(spec: Object) -> Errors:
@@ -146,6 +148,25 @@ def _load_balancer(spec: Object) -> Errors:
         yield from label_key("spec.loadBalancerClass", name)
     elif name is not None:
         yield forbidden("spec.loadBalancerClass", _ONLY_LOAD_BALANCER)
+
+
+def _load_balancer_status(service: Object) -> Errors:
+    """What a load balancer's implementation has said (ValidateLoadBalancerStatus)."""
+    path = "status.loadBalancer.ingress"
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+    if ingress and (service.get("spec") or {}).get("type") != "LoadBalancer":
+        yield forbidden(path, 'may only be used when `spec.type` is "LoadBalancer"')
+        return
+    for at, item in indexed(path, ingress):
+        address, mode, host = item.get("ip"), item.get("ipMode"), item.get("hostname")
+        if address:
+            yield from formats.ip(f"{at}.ip", address)
+        if mode is not None and not address:
+            yield forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set")
+        elif mode is not None:
+            yield from one_of(f"{at}.ipMode", mode, _IP_MODES)
+        if host:
+            yield from formats.dns_subdomain(f"{at}.hostname", host)
 
 
 def _externally_accessible(spec: Object) -> bool:

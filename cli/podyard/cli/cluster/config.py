@@ -54,6 +54,11 @@ class ClusterConfig:
         return f"127.{self._octet(244, 1)}.0.0/16"
 
     @property
+    def load_balancer_cidr(self) -> str:
+        """Services of type LoadBalancer: 127.99.0.0/16."""
+        return f"127.{self._octet(99, 2)}.0.0/16"
+
+    @property
     def kubernetes_ip(self) -> str:
         """The ClusterIP of default/kubernetes."""
         return f"127.{self._octet(96, 0)}.0.1"

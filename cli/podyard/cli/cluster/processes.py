@@ -113,9 +113,9 @@ def _controller_manager(cluster: ClusterConfig) -> ProcessSpec:
     arguments = (
         "controller-manager",
         *_client(cluster, "controller-manager"),
-        "--cluster-cidr",
-        cluster.pod_cidr,
-    )
+        "--cluster-cidr", cluster.pod_cidr,
+        "--load-balancer-cidr", cluster.load_balancer_cidr,
+    )  # fmt: skip
     return ProcessSpec("controller-manager", "", arguments)
 
 

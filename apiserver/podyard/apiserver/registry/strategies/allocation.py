@@ -36,7 +36,7 @@ def allocate(spec: Object, before: Object, others: Sequence[Object], ranges: Ran
         taken = {ip for other in others for ip in cluster_ips(other)}
         errors += _cluster_ip(spec, cluster_ips(before), taken, ranges)
     taken_ports = {port for other in others for port in node_ports(other)}
-    if needs_node_port(spec):
+    if spec.get("type") in ("NodePort", "LoadBalancer"):
         errors += _node_ports(spec, node_ports(before), taken_ports, ranges.node_ports)
     if needs_health_check_port(spec):
         errors += _health_check_port(spec, before, taken_ports, ranges.node_ports)
@@ -125,7 +125,7 @@ def _node_ports(spec: Object, held: set[int], taken: set[int], allowed: range) -
         by_port.setdefault(port.get("port", 0), (number, set()))[1].add(port.get("protocol", "TCP"))
     if errors:
         return errors
-    for port in spec.get("ports") or ():
+    for port in (spec.get("ports") or ()) if needs_node_port(spec) else ():
         if port.get("nodePort"):
             continue
         number, protocols = by_port.get(port.get("port", 0), (0, set()))
