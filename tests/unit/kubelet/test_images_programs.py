@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -106,6 +108,24 @@ async def test_nginx_quits_gracefully(pods: Pods, catalog: ImageCatalog) -> None
     assert (await pods.runtime.container_status(container)).exit_code == 0
     assert await reader.read() == b""
     writer.close()
+
+
+@built_in
+async def test_built_in_nginx_answers_who_came_while_it_was_told_to_quit(
+    pods: Pods, catalog: ImageCatalog
+) -> None:
+    ip = fresh_ip()
+    container = await pods.run_image(await catalog.pull_image("nginx"), ip, ports=PORTS)
+    pid = (await pods.runtime.container_status(container)).pid
+    os.kill(pid, signal.SIGSTOP)  # so that the signal and the connection reach it together
+    os.kill(pid, signal.SIGQUIT)
+    answer = asyncio.ensure_future(http(ip, "GET /"))
+    await asyncio.open_connection(ip, 8080)  # the one above is in the queue before this one
+    os.kill(pid, signal.SIGCONT)
+    head, _ = await answer
+    assert head.startswith("HTTP/1.1 200 OK\r\n")
+    await pods.runtime.stop_container(container, 30)
+    assert (await pods.runtime.container_status(container)).exit_code == 0
 
 
 async def test_nginx_command_line(pods: Pods, catalog: ImageCatalog) -> None:

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 REASONS = {403: "Forbidden", 404: "Not Found", 405: "Not Allowed"}
 GRACE_SECONDS = 3600.0  # SIGQUIT waits for requests in flight; the kubelet has the last word
+LINGER_SECONDS = 0.1
+"""How long SIGQUIT leaves to clients who do not know of it yet.
+
+In a cluster the signal and the news that this endpoint is gone are on their way at the same time: a
+connection that comes in between would be cut off before its request is read.
+"""
 ERROR_PAGE = (
     "<html>\r\n<head><title>{what}</title></head>\r\n<body>\r\n<center><h1>{what}</h1></center>\r\n"
     "<hr><center>nginx/{version}</center>\r\n</body>\r\n</html>\r\n"
@@ -110,12 +116,19 @@ async def _serve(site: Site, sockets: Sockets) -> None:
     with open(site.pid_file, "w", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
     grace = await ended.get()
-    for listener in listeners:
-        listener.close()
-    server.pre_shutdown()
-    finish = asyncio.ensure_future(server.shutdown(grace))
+    finish = asyncio.ensure_future(_finish(server, listeners, grace))
     hurry = asyncio.ensure_future(ended.get())
     await asyncio.wait((finish, hurry), return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _finish(server: Server, listeners: list[asyncio.Server], grace: float) -> None:
+    linger = LINGER_SECONDS if grace else 0.0
+    await asyncio.sleep(linger)
+    for listener in listeners:
+        listener.close()
+    await asyncio.sleep(linger)  # what was accepted last has yet to send its request
+    server.pre_shutdown()
+    await server.shutdown(grace)
 
 
 def _listen(address: str, port: int) -> socket.socket:
