@@ -30,6 +30,8 @@ from podyard.process.clock import Clock
 
 Object = dict[str, Any]
 
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+
 logger = logging.getLogger("kubelet")
 
 
@@ -112,6 +114,10 @@ class ContainerStarter:
         except (EnvError, StatusError, VolumeError) as error:
             events.warning("Failed", f"Error: {error}", name)
             raise StartFailure("CreateContainerConfigError", str(error)) from None
+        lacking = (await self._runtime.features()).mount_problem
+        if mounts and lacking:
+            listed = ", ".join(mount.container_path for mount in mounts)
+            events.warning("FailedMount", f"Volumes are not mounted at {listed}: {lacking}", name)
         config = replace(container_config(container, attempt, image, env), mounts=mounts)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)
@@ -187,5 +193,7 @@ def container_config(
         listen=image.listen,
         wait_for_ports=image.wait_for_ports and (bool(declared) or runs_own_program(image, command)),
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,
+        host_paths=[path for path in image.host_paths if path],
+        termination_message_path=container.get("terminationMessagePath") or TERMINATION_MESSAGE_PATH,
         annotations={HASH_ANNOTATION: container_hash(container)},
     )

@@ -16,6 +16,7 @@ from podyard.kubelet.runtime import (
     ContainerEvent,
     ContainerStatus,
     ExecResult,
+    Features,
     NotFound,
     PodSandbox,
     PodSandboxConfig,
@@ -41,6 +42,11 @@ class SubprocessRuntime:
     async def start(self) -> None:
         """Find what an earlier kubelet left and watch it from now on."""
         await self._supervisor.start()
+
+    async def features(self) -> Features:
+        """None yet: containers share the node's files and process ids."""
+        problem = "this runtime gives containers no file system of their own"
+        return Features(mount_problem=problem, pid_problem=problem)
 
     async def close(self) -> None:
         """Let go of everything without stopping it."""
