@@ -30,8 +30,6 @@ from podyard.process.clock import Clock
 
 Object = dict[str, Any]
 
-TERMINATION_MESSAGE_PATH = "/dev/termination-log"
-
 logger = logging.getLogger("kubelet")
 
 
@@ -193,7 +191,5 @@ def container_config(
         listen=image.listen,
         wait_for_ports=image.wait_for_ports and (bool(declared) or runs_own_program(image, command)),
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,
-        host_paths=[path for path in image.host_paths if path],
-        termination_message_path=container.get("terminationMessagePath") or TERMINATION_MESSAGE_PATH,
         annotations={HASH_ANNOTATION: container_hash(container)},
     )
