@@ -115,7 +115,7 @@ class ContainerStarter:
         lacking = (await self._runtime.features()).mount_problem
         if mounts and lacking:
             listed = ", ".join(mount.container_path for mount in mounts)
-            events.warning("FailedMount", f"Volumes are not mounted at {listed}: {lacking}", name)
+            events.warning("VolumesNotMounted", f"Volumes are not mounted at {listed}: {lacking}", name)
         config = replace(container_config(container, attempt, image, env), mounts=mounts)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)
