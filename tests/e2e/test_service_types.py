@@ -153,10 +153,14 @@ def test_a_local_policy_reaches_only_nodes_with_a_pod(web: Namespace) -> None:
     config, port = web.cluster.config, spec["ports"][0]["nodePort"]
     serves(balancer_ip(web), PORT)
     for number, name in enumerate(config.node_names(), 1):
-        if name == pod["spec"]["nodeName"]:
-            serves(config.node_ip(number), port)
+        node = config.node_ip(number)
+        has_pod = name == pod["spec"]["nodeName"]
+        if has_pod:
+            serves(node, port)
         else:
-            refuses(config.node_ip(number), port)
+            refuses(node, port)
+        health = http(f"http://{node}:{spec['healthCheckNodePort']}/healthz")
+        assert health[0] == (200 if has_pod else 503)
 
 
 def test_nodes_have_external_addresses(web: Namespace) -> None:

@@ -23,7 +23,7 @@ CONNECT_TRIES = 4
 """Endpoints that one connection tries."""
 
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 s: close() sends a reset
+RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 s: close() sends a reset
 
 
 class Connection:
@@ -210,7 +210,7 @@ class Connection:
         if reset:
             for sock in (self._client, self._backend):
                 if sock is not None:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._drop_backend()
         self._runtime.poller.close(self._client)
         self._counters.active -= 1

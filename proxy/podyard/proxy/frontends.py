@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from podyard.process.clock import TimerHandle
 from podyard.proxy.listeners import Listener, Runtime
+from podyard.proxy.listeners.health import HealthListener
 from podyard.proxy.listeners.tcp import TcpListener
 from podyard.proxy.listeners.udp import UdpListener
-from podyard.proxy.table import EXTERNAL_IP, LOAD_BALANCER, Changes, Frontend, Rule, Rules
+from podyard.proxy.table import EXTERNAL_IP, HEALTH_CHECK, LOAD_BALANCER, Changes, Frontend, Rule, Rules
 
 RETRY_SECONDS = 3.0
 
@@ -58,9 +59,8 @@ class Frontends:
         self._count()
 
     def _try(self, frontend: Frontend, rule: Rule, *, report: bool) -> None:
-        kind = TcpListener if frontend.protocol == "TCP" else UdpListener
         try:
-            self._open[frontend] = kind(frontend, rule, self._runtime)
+            self._open[frontend] = _kind(frontend, rule)(frontend, rule, self._runtime)
         except OSError as error:
             self._failed[frontend] = rule
             if report:
@@ -95,3 +95,9 @@ class Frontends:
     def _count(self) -> None:
         self._runtime.metrics.listeners = len(self._open)
         self._runtime.metrics.failed_listeners = len(self._failed)
+
+
+def _kind(frontend: Frontend, rule: Rule) -> type[TcpListener] | type[UdpListener] | type[HealthListener]:
+    if rule.kind == HEALTH_CHECK:
+        return HealthListener
+    return TcpListener if frontend.protocol == "TCP" else UdpListener

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Object = dict[str, Any]
@@ -24,6 +25,7 @@ CLUSTER_IP = "ClusterIP"
 NODE_PORT = "NodePort"
 EXTERNAL_IP = "ExternalIP"
 LOAD_BALANCER = "LoadBalancer"
+HEALTH_CHECK = "HealthCheck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ class Frontend:
 class Rule:
     """Where the connections to one frontend go.
 
-    `kind` says which part of the Service asks for the frontend. `endpoints` is never empty.
-    `affinity_seconds` is how long a client keeps its endpoint, 0 without session affinity.
+    `kind` says which part of the Service asks for the frontend. `endpoints` is never empty, but for
+    a HEALTH_CHECK, which leads nowhere and tells how many there are on this node.
+    `affinity_seconds` is how long a client keeps its endpoint, 0 without session affinity. `sources`
+    are the networks from which clients may come; none: from anywhere.
     """
 
     service: ServiceKey
@@ -60,6 +64,14 @@ class Rule:
     kind: str
     endpoints: tuple[Endpoint, ...]
     affinity_seconds: int = 0
+    sources: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def admits(self, client: str) -> bool:
+        """Whether a client of that address may connect."""
+        if not self.sources:
+            return True
+        address = ip_address(client)
+        return any(address in network for network in self.sources)
 
 
 Rules = dict[Frontend, Rule]
@@ -74,7 +86,8 @@ def rules_of(service: Object, slices: Iterable[Object], node: Node) -> Rules:
     key = (metadata["namespace"], metadata["name"])
     affinity = _affinity_seconds(spec)
     slices = list(slices)
-    rules: Rules = {}
+    sources = _sources(spec)
+    rules: Rules = _health_checks(key, spec, slices, node)
     for port in spec.get("ports") or ():
         protocol = port.get("protocol", "TCP")
         if protocol not in PROTOCOLS:
@@ -83,7 +96,8 @@ def rules_of(service: Object, slices: Iterable[Object], node: Node) -> Rules:
             family = "IPv6" if ":" in address else "IPv4"
             endpoints = _usable(slices, port.get("name") or "", protocol, family, node.name if local else "")
             if endpoints:
-                rule = Rule(key, port.get("name") or "", kind, endpoints, affinity)
+                admitted = sources if kind == LOAD_BALANCER else ()
+                rule = Rule(key, port.get("name") or "", kind, endpoints, affinity, admitted)
                 rules.setdefault(Frontend(protocol, address, number), rule)
     return rules
 
@@ -103,6 +117,27 @@ def _addresses(service: Object, port: Object, node: Node) -> Iterable[tuple[str,
     for ingress in service.get("status", {}).get("loadBalancer", {}).get("ingress") or ():
         if ingress.get("ip") and ingress.get("ipMode", "VIP") == "VIP":
             yield LOAD_BALANCER, ingress["ip"], port["port"], external
+
+
+def _health_checks(key: ServiceKey, spec: Object, slices: list[Object], node: Node) -> Rules:
+    """Where a load balancer asks whether this node has an endpoint (pkg/proxy/healthcheck)."""
+    number = spec.get("healthCheckNodePort")
+    if not number or spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
+        return {}
+    local = {
+        (endpoint["addresses"][0], 0): None
+        for piece in slices
+        for endpoint in piece.get("endpoints") or ()
+        if endpoint.get("nodeName") == node.name
+        and _condition(endpoint.get("conditions") or {}, "ready", True)
+    }
+    rule = Rule(key, "", HEALTH_CHECK, tuple(local))
+    return {Frontend("TCP", address, number): rule for address in node.addresses}
+
+
+def _sources(spec: Object) -> tuple[IPv4Network | IPv6Network, ...]:
+    texts = spec.get("loadBalancerSourceRanges") or ()
+    return tuple(ip_network(text.strip(), strict=False) for text in texts)
 
 
 def _usable(

@@ -189,3 +189,27 @@ def test_table_first_service_holds_a_frontend_the_second_takes_over() -> None:
     gone = table.update(A, {})
     assert (gone.removed, gone.set) == ([], {WHERE: rule(B, 3)})
     assert table.update(B, {}).removed == [WHERE]
+
+
+@pytest.mark.parametrize(
+    ("client", "admitted"), [("127.1.2.3", True), ("192.0.2.1", True), ("10.0.0.1", False), ("::1", False)]
+)
+def test_sources_of_a_load_balancer(client: str, admitted: bool) -> None:
+    spec: Object = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["127.0.0.0/8 ", "192.0.2.1/32"]}
+    status = {"loadBalancer": {"ingress": [{"ip": "127.200.99.1"}]}}
+    rules = {str(at): rule for at, rule in rules_of(service(**spec, status=status), [ONE], NODE).items()}
+    assert rules["127.200.99.1:80/TCP"].admits(client) is admitted
+    assert rules[CLUSTER].admits(client), "from within the cluster all may"
+
+
+@pytest.mark.parametrize(
+    ("policy", "endpoints", "expected"),
+    [
+        ("Local", [READY, UNREADY, endpoint("127.200.2.1", "node2")], ["127.200.1.1:0"]),
+        ("Local", [endpoint("127.200.2.1", "node2")], []),
+        ("Cluster", [READY], None),
+    ],
+)
+def test_health_checks(policy: str, endpoints: list[Object], expected: list[str] | None) -> None:
+    spec: Object = {"type": "LoadBalancer", "externalTrafficPolicy": policy, "healthCheckNodePort": 30500}
+    assert listening(service(**spec), slice_of("web", *endpoints)).get("127.200.10.1:30500/TCP") == expected

@@ -6,6 +6,8 @@ import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -90,6 +92,18 @@ async def test_both_endpoints_are_reached(runtime: Runtime, address: str) -> Non
     counters = runtime.metrics.of(SERVICE)
     await until(lambda: counters.active == 0)
     assert (counters.connections, counters.sent, counters.errors) == (4, 12, 0)
+
+
+async def test_only_admitted_sources(runtime: Runtime, address: str) -> None:
+    async with backend(says(b"one"), address) as one:
+        with proxied(runtime, address, one) as listener:
+            free = runtime.descriptors._free
+            listener.update(replace(rule(one), sources=(ip_network("127.200.0.0/16"),)))
+            with pytest.raises(ConnectionResetError):
+                await ask(address, b"from 127.0.0.1")
+            assert runtime.descriptors._free == free
+            reader, _ = await asyncio.open_connection(address, 80, local_addr=(address, 0))
+            assert await reader.read() == b"one"
 
 
 async def test_bulk_both_ways_is_whole(runtime: Runtime, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The contract of a frontend's listener; tcp.py and udp.py are the two.
+"""The contract of a frontend's listener; tcp.py and udp.py forward, health.py answers by itself.
 
 A listener holds one bound socket and forwards what arrives on it to the endpoints of its rule.
 Making one binds at once, or raises OSError. `update` lets new connections follow a changed rule,

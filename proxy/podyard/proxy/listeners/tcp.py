@@ -8,7 +8,7 @@ import socket
 from collections import OrderedDict
 
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.connection import Connection
+from podyard.proxy.connection import RESET, Connection
 from podyard.proxy.listeners import Runtime, bind, share
 from podyard.proxy.poller import LEVEL_IN
 from podyard.proxy.table import Frontend, Rule
@@ -30,6 +30,7 @@ class TcpListener:
     def __init__(self, frontend: Frontend, rule: Rule, runtime: Runtime) -> None:
         self.runtime = runtime
         self._frontend = frontend
+        self._rule = rule
         self.balancer = Balancer(rule, runtime.clock)
         self.counters = runtime.metrics.of(rule.service)
         self._sticky = bool(rule.affinity_seconds)
@@ -51,6 +52,7 @@ class TcpListener:
 
     def update(self, rule: Rule) -> None:
         """Follow a changed rule; established connections stay where they are."""
+        self._rule = rule
         self.balancer.update(rule)
         self.counters = self.runtime.metrics.of(rule.service)
         if bool(rule.affinity_seconds) != self._sticky:
@@ -96,6 +98,11 @@ class TcpListener:
             elif error.errno != errno.EAGAIN:
                 logger.warning("accept on %s: %s", self._frontend, error.strerror)
             return False
+        if not self._rule.admits(address[0]):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.close()
+            descriptors.give(2)
+            return True
         client.setblocking(False)
         Connection(self, client, address[0]).start()
         return True

@@ -34,6 +34,7 @@ class UdpListener:
         self.balancer = Balancer(rule, runtime.clock)
         self.counters = runtime.metrics.of(rule.service)
         self._frontend = frontend
+        self._rule = rule
         self._sticky = bool(rule.affinity_seconds)
         self._flows: dict[tuple[str, int], _UdpFlow] = {}
         self._sweeping = False
@@ -49,6 +50,7 @@ class UdpListener:
 
     def update(self, rule: Rule) -> None:
         """Follow a changed rule; flows to an endpoint that is gone end at once."""
+        self._rule = rule
         self.balancer.update(rule)
         self.counters = self.runtime.metrics.of(rule.service)
         for flow in [flow for flow in self._flows.values() if flow.endpoint not in rule.endpoints]:
@@ -91,6 +93,8 @@ class UdpListener:
                     self._refused(flow)
 
     def _begin(self, client: tuple[str, int]) -> _UdpFlow | None:
+        if not self._rule.admits(client[0]):
+            return None
         endpoint = self.balancer.pick(client[0])
         if endpoint is None:
             return None
