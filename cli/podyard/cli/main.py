@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ COMPONENTS = {
     "gate": ("podyard.cli.rootless.gate", "lets the host into a cluster without root"),
 }
 """Modules with `add_arguments(parser)` and `async main(args)`."""
+
+BROKEN_PIPE = 128 + 13
+"""The exit status that a shell shows of a program that SIGPIPE has ended."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -57,7 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(args.log_level)
         return run(lambda: module.main(args))
     try:
-        return int(module.command(args))
+        status = int(module.command(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read it, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return BROKEN_PIPE
     except UserError as error:
         print(f"podyard: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from podyard.cli.cluster import control, index
 from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.process.main import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def command(args: argparse.Namespace) -> int:
     cluster = index.require(args.name, args.data_dir)
     state = control.ask(cluster.path)
     if state is None:
+        if pid := control.running_pid(cluster.path):
+            raise UserError(f"`podyard up` (pid {pid}) runs cluster {cluster.name}, but does not answer yet")
         print(f"Cluster {cluster.name} is not running; `podyard up` starts it. Its state: {cluster.data_dir}")
         return 1
     if args.output == "json":
