@@ -31,14 +31,11 @@ class HealthHandlers:
 
     async def livez(self, request: web.Request) -> web.StreamResponse:
         """The event loop turns."""
-        return web.Response(text="ok")
+        return _health(request, "livez", {"ping": ""})
 
     async def readyz(self, request: web.Request) -> web.StreamResponse:
         """Requests can be served: 200 "ok", or 503 and why not."""
-        why_not = self._ready()
-        if why_not:
-            return web.Response(status=503, text=f"[-] {why_not}\nreadyz check failed\n")
-        return web.Response(text="ok")
+        return _health(request, request.path.strip("/"), {"ping": "", "storage": self._ready()})
 
     async def version(self, request: web.Request) -> web.StreamResponse:
         """What `kubectl version` shows."""
@@ -47,6 +44,16 @@ class HealthHandlers:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """The process' metrics in Prometheus' text format."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _health(request: web.Request, name: str, checks: dict[str, str]) -> web.Response:
+    """`ok`; or a line for each check (name → why it fails), when one does or `?verbose` asks for them."""
+    failed = any(checks.values())
+    if not failed and "verbose" not in request.query:
+        return web.Response(text="ok")
+    lines = [f"[-]{check} failed: {why}" if why else f"[+]{check} ok" for check, why in checks.items()]
+    lines.append(f"{name} check {'failed' if failed else 'passed'}\n")
+    return web.Response(status=503 if failed else 200, text="\n".join(lines))
 
 
 def version_info() -> dict[str, str]:

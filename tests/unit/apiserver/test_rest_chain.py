@@ -34,10 +34,15 @@ async def test_health_is_for_everybody(tmp_path: Path) -> None:
         for path in ("/livez", "/readyz", "/healthz"):
             async with server.stranger.get(path) as response:
                 assert (response.status, await response.text()) == (200, "ok")
+        async with server.stranger.get("/readyz?verbose") as response:
+            assert await response.text() == "[+]ping ok\n[+]storage ok\nreadyz check passed\n"
         why = "the watch cache is filling"
         async with server.stranger.get("/readyz") as response:
             assert response.status == 503
-            assert why in await response.text()
+            assert (
+                await response.text()
+                == "[+]ping ok\n[-]storage failed: the watch cache is filling\nreadyz check failed\n"
+            )
         async with server.stranger.get("/livez") as response:
             assert response.status == 200
 
