@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from podyard.apiserver.connect.spdy.dictionary import DICTIONARY
-from podyard.apiserver.connect.spdy.framing import Data, Decoder, Frame, GoAway, Ping, RstStream, SynReply
+from podyard.api.spdy.dictionary import DICTIONARY
+from podyard.api.spdy.framing import Data, Decoder, Frame, GoAway, Ping, RstStream, SynReply
 
 FIN = 1
 

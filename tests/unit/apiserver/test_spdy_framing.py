@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from podyard.apiserver.connect.spdy.dictionary import DICTIONARY
-from podyard.apiserver.connect.spdy.framing import (
+from podyard.api.spdy.dictionary import DICTIONARY
+from podyard.api.spdy.framing import (
     Data,
     Decoder,
     Encoder,
@@ -22,7 +22,7 @@ from podyard.apiserver.connect.spdy.framing import (
     SynReply,
     SynStream,
 )
-from podyard.apiserver.connect.spdy.headers import MAX_BLOCK_BYTES, Compressor, Decompressor, FrameError
+from podyard.api.spdy.headers import MAX_BLOCK_BYTES, Compressor, Decompressor, FrameError
 from tests.support.spdy import Frames, control, data_frame
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from podyard.apiserver.connect.spdy.framing import (
+from podyard.api.spdy.framing import (
     Data,
     Decoder,
     Encoder,
@@ -19,7 +19,7 @@ from podyard.apiserver.connect.spdy.framing import (
     RstStream,
     SynStream,
 )
-from podyard.apiserver.connect.spdy.headers import FrameError, Headers
+from podyard.api.spdy.headers import FrameError, Headers
 from podyard.apiserver.connect.upgrade import ByteStream
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from struct import error as StructError
 from struct import pack, unpack_from
 
-from podyard.apiserver.connect.spdy.dictionary import DICTIONARY
+from podyard.api.spdy.dictionary import DICTIONARY
 
 MAX_BLOCK_BYTES = 64 * 1024
 """No header block may become larger than this when it is unpacked."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct, pack, unpack_from
 
-from podyard.apiserver.connect.spdy.headers import Compressor, Decompressor, FrameError, Headers
+from podyard.api.spdy.headers import Compressor, Decompressor, FrameError, Headers
 
 VERSION = 3
 MAX_CONTROL_BYTES = 64 * 1024
@@ -186,6 +187,11 @@ class Encoder:
     def __init__(self) -> None:
         self._headers = Compressor()
 
+    def syn_stream(self, stream: int, headers: Mapping[str, str], *, fin: bool = False) -> bytes:
+        """Open a stream; `fin`: nothing will be sent on it."""
+        body = pack("!IIH", stream, 0, 0) + self._headers.pack(headers)
+        return _control(Type.SYN_STREAM, body, FIN if fin else 0)
+
     def syn_reply(self, stream: int) -> bytes:
         """Take a stream."""
         return _control(Type.SYN_REPLY, pack("!I", stream) + self._headers.pack({}))
@@ -207,5 +213,5 @@ class Encoder:
         return _HEAD.pack(stream, (FIN if fin else 0) << 24 | len(data)) + data
 
 
-def _control(kind: Type, body: bytes) -> bytes:
-    return _HEAD.pack(_CONTROL | VERSION << 16 | kind, len(body)) + body
+def _control(kind: Type, body: bytes, flags: int = 0) -> bytes:
+    return _HEAD.pack(_CONTROL | VERSION << 16 | kind, flags << 24 | len(body)) + body
