@@ -48,6 +48,7 @@ class StreamingService(StreamingServicer):
             )
         except (StatusError, RuntimeFailure) as error:
             yield _failed(error)
+            await _until_ended(request_iterator)
             return
         async for output in _pump(streams, start, request_iterator):
             yield output
@@ -62,6 +63,7 @@ class StreamingService(StreamingServicer):
             streams = await self._runtime.attach(self._running(start.container).id, stdin=start.stdin)
         except (StatusError, RuntimeFailure) as error:
             yield _failed(error)
+            await _until_ended(request_iterator)
             return
         async for output in _pump(streams, start, request_iterator):
             yield pb.StreamOutput(exit=pb.StreamExit()) if output.HasField("exit") else output
@@ -99,18 +101,17 @@ class StreamingService(StreamingServicer):
         try:
             host = self._address(start.pod)
             reader, writer = await asyncio.open_connection(host, start.port)
-        except StatusError as error:
-            await refuse(context, error)
-            return
-        except OSError as error:
-            await refuse(context, bad_request(dial_error(host, start.port, error)))
+        except (StatusError, OSError) as error:
+            why = dial_error(host, start.port, error) if isinstance(error, OSError) else str(error)
+            yield pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
+            await _until_ended(request_iterator)
             return
         sender = asyncio.create_task(_send(request_iterator, writer))
         try:
-            while data := await reader.read(CHUNK_BYTES):
+            while data := await _read(reader):
                 yield pb.PortForwardOutput(data=data)
-        except ConnectionError:
-            return
+            yield pb.PortForwardOutput(end=pb.PortForwardEnd())
+            await sender
         finally:
             sender.cancel()
             writer.close()
@@ -174,24 +175,31 @@ def _failed(error: Exception) -> pb.StreamOutput:
 async def _pump(
     streams: Streams, start: pb.StreamStart, inputs: AsyncIterator[pb.StreamInput]
 ) -> AsyncIterator[pb.StreamOutput]:
-    """Pass input and output on until the command has ended, then its exit code."""
-    feeder = asyncio.create_task(_feed(streams, inputs))
+    """Pass input and output on until the command has ended, then its exit code; then wait for the caller."""
+    ended = asyncio.Event()
+    feeder = asyncio.create_task(_feed(streams, inputs, ended))
     try:
-        async for stream, data in streams.output():
-            if stream == "stdout" and start.stdout:
-                yield pb.StreamOutput(stdout=data)
-            elif stream == "stderr" and start.stderr:
-                yield pb.StreamOutput(stderr=data)
-        yield pb.StreamOutput(exit=pb.StreamExit(code=await streams.wait()))
-    except RuntimeFailure as error:
-        yield _failed(error)
+        try:
+            async for stream, data in streams.output():
+                if stream == "stdout" and start.stdout:
+                    yield pb.StreamOutput(stdout=data)
+                elif stream == "stderr" and start.stderr:
+                    yield pb.StreamOutput(stderr=data)
+            end = pb.StreamOutput(exit=pb.StreamExit(code=await streams.wait()))
+        except RuntimeFailure as error:
+            end = _failed(error)
+        ended.set()
+        yield end
+        await feeder
     finally:
         feeder.cancel()
         await streams.aclose()
 
 
-async def _feed(streams: Streams, inputs: AsyncIterator[pb.StreamInput]) -> None:
+async def _feed(streams: Streams, inputs: AsyncIterator[pb.StreamInput], ended: asyncio.Event) -> None:
     async for message in inputs:
+        if ended.is_set():
+            continue
         match message.WhichOneof("kind"):
             case "stdin":
                 await streams.write(message.stdin)
@@ -201,10 +209,27 @@ async def _feed(streams: Streams, inputs: AsyncIterator[pb.StreamInput]) -> None
                 streams.resize(message.resize.width, message.resize.height)
 
 
+async def _until_ended(inputs: AsyncIterator[Any]) -> None:
+    """Let the caller end the call (see the service's definition)."""
+    async for _ in inputs:
+        continue
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(CHUNK_BYTES)
+    except ConnectionError:
+        return b""
+
+
 async def _send(inputs: AsyncIterator[pb.PortForwardInput], writer: asyncio.StreamWriter) -> None:
+    """What comes, to the pod; once that takes no more it is dropped."""
     async for message in inputs:
-        if message.WhichOneof("kind") == "data":
-            writer.write(message.data)
-            await writer.drain()
-        elif writer.can_write_eof():
-            writer.write_eof()
+        try:
+            if message.WhichOneof("kind") == "data":
+                writer.write(message.data)
+                await writer.drain()
+            elif writer.can_write_eof():
+                writer.write_eof()
+        except OSError:
+            await _until_ended(inputs)

@@ -272,16 +272,39 @@ class PortForwardStart(google.protobuf.message.Message):
 global___PortForwardStart = PortForwardStart
 
 @typing.final
+class PortForwardEnd(google.protobuf.message.Message):
+    """The pod sends no more. `message` is set when there was no connection at all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: builtins.int
+    message: builtins.str
+    def __init__(
+        self,
+        *,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message"]) -> None: ...
+
+global___PortForwardEnd = PortForwardEnd
+
+@typing.final
 class PortForwardOutput(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DATA_FIELD_NUMBER: builtins.int
+    END_FIELD_NUMBER: builtins.int
     data: builtins.bytes
+    @property
+    def end(self) -> global___PortForwardEnd: ...
     def __init__(
         self,
         *,
         data: builtins.bytes = ...,
+        end: global___PortForwardEnd | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["data", b"data", "end", b"end", "kind", b"kind"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["data", b"data", "end", b"end", "kind", b"kind"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["data", "end"] | None: ...
 
 global___PortForwardOutput = PortForwardOutput

@@ -6,7 +6,9 @@ from podyard.proto import streaming_pb2 as podyard_dot_proto_dot_streaming__pb2
 
 
 class StreamingStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -37,10 +39,12 @@ class StreamingStub(object):
 
 
 class StreamingServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
 
     def Exec(self, request_iterator, context):
-        """The first input is `start`. The last output is `exit`, then the stream ends.
+        """The first input is `start`, the last output is `exit`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -59,7 +63,7 @@ class StreamingServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PortForward(self, request_iterator, context):
-        """One stream is one TCP connection to a port of the pod. The first input is `start`.
+        """One call is one TCP connection to a port of the pod. The first input is `start`, the last output is `end`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +100,9 @@ def add_StreamingServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Streaming(object):
-    """Missing associated documentation comment in .proto file."""
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
 
     @staticmethod
     def Exec(request_iterator,

@@ -20,12 +20,16 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class StreamingStub:
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
+
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     Exec: grpc.StreamStreamMultiCallable[
         podyard.proto.streaming_pb2.StreamInput,
         podyard.proto.streaming_pb2.StreamOutput,
     ]
-    """The first input is `start`. The last output is `exit`, then the stream ends."""
+    """The first input is `start`, the last output is `exit`."""
 
     Attach: grpc.StreamStreamMultiCallable[
         podyard.proto.streaming_pb2.StreamInput,
@@ -41,14 +45,18 @@ class StreamingStub:
         podyard.proto.streaming_pb2.PortForwardInput,
         podyard.proto.streaming_pb2.PortForwardOutput,
     ]
-    """One stream is one TCP connection to a port of the pod. The first input is `start`."""
+    """One call is one TCP connection to a port of the pod. The first input is `start`, the last output is `end`."""
 
 class StreamingAsyncStub:
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
+
     Exec: grpc.aio.StreamStreamMultiCallable[
         podyard.proto.streaming_pb2.StreamInput,
         podyard.proto.streaming_pb2.StreamOutput,
     ]
-    """The first input is `start`. The last output is `exit`, then the stream ends."""
+    """The first input is `start`, the last output is `exit`."""
 
     Attach: grpc.aio.StreamStreamMultiCallable[
         podyard.proto.streaming_pb2.StreamInput,
@@ -64,16 +72,20 @@ class StreamingAsyncStub:
         podyard.proto.streaming_pb2.PortForwardInput,
         podyard.proto.streaming_pb2.PortForwardOutput,
     ]
-    """One stream is one TCP connection to a port of the pod. The first input is `start`."""
+    """One call is one TCP connection to a port of the pod. The first input is `start`, the last output is `end`."""
 
 class StreamingServicer(metaclass=abc.ABCMeta):
+    """Where both sides stream, it is the caller who ends the call, after the last output: input that is
+    being written while the server ends it would be an error to the writer, who then never sees that output.
+    """
+
     @abc.abstractmethod
     def Exec(
         self,
         request_iterator: _MaybeAsyncIterator[podyard.proto.streaming_pb2.StreamInput],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[podyard.proto.streaming_pb2.StreamOutput], collections.abc.AsyncIterator[podyard.proto.streaming_pb2.StreamOutput]]:
-        """The first input is `start`. The last output is `exit`, then the stream ends."""
+        """The first input is `start`, the last output is `exit`."""
 
     @abc.abstractmethod
     def Attach(
@@ -95,6 +107,6 @@ class StreamingServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[podyard.proto.streaming_pb2.PortForwardInput],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[podyard.proto.streaming_pb2.PortForwardOutput], collections.abc.AsyncIterator[podyard.proto.streaming_pb2.PortForwardOutput]]:
-        """One stream is one TCP connection to a port of the pod. The first input is `start`."""
+        """One call is one TCP connection to a port of the pod. The first input is `start`, the last output is `end`."""
 
 def add_StreamingServicer_to_server(servicer: StreamingServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -294,12 +294,56 @@ async def test_port_forward(node: Node) -> None:
     server = await asyncio.start_server(answer, ip, 8080)
     channel, stub = node.stub()
     async with channel, server:
-        data = b"".join([output.data async for output in stub.PortForward(inputs(8080))])
-        assert data == b"cba"
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in stub.PortForward(inputs(8081)):
-                pass
-    assert caught.value.details() == f"dial tcp {ip}:8081: connect: connection refused"
+        outputs = [output async for output in stub.PortForward(inputs(8080))]
+        assert b"".join(output.data for output in outputs) == b"cba"
+        assert outputs[-1] == pb.PortForwardOutput(end=pb.PortForwardEnd())
+        why = f"dial tcp {ip}:8081: connect: connection refused"
+        assert [output async for output in stub.PortForward(inputs(8081))] == [
+            pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
+        ]
+
+
+async def flood(call: Any, first: Any, message: Any) -> None:
+    """Write without an end, as somebody does who does not know yet that all is over."""
+    await call.write(first)
+    while True:
+        await call.write(message)
+
+
+@pytest.mark.parametrize(("command", "code"), [(["true"], 0), (["head", "-c1"], 0), (["/no/such"], 1)])
+async def test_the_end_is_seen_by_a_caller_who_is_still_writing(
+    node: Node, command: list[str], code: int
+) -> None:
+    await node.look(await node.pods.run("sleep 60"))
+    channel, stub = node.stub()
+    async with channel:
+        call = stub.Exec()
+        message = pb.StreamInput(stdin=b"x" * 100_000)
+        writing = asyncio.create_task(flood(call, start(*command, stdin=True), message))
+        while not (output := await call.read()).HasField("exit"):
+            pass
+        assert output.exit.code == code
+        assert not writing.done()
+        call.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
+@pytest.mark.parametrize("port", [8080, 8081])  # one that closes at once, and one where nobody listens
+async def test_the_end_of_a_connection_that_is_still_written_to(node: Node, port: int) -> None:
+    ip = fresh_ip()
+    await node.look(await node.pods.run("sleep 60", sandbox=await node.pods.sandbox(ip)))
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), ip, 8080)
+    channel, stub = node.stub()
+    async with channel, server:
+        call = stub.PortForward()
+        first = pb.PortForwardInput(start=pb.PortForwardStart(pod=ref(""), port=port))
+        writing = asyncio.create_task(flood(call, first, pb.PortForwardInput(data=b"x" * 100_000)))
+        output = await call.read()
+        assert output.HasField("end")
+        assert bool(output.end.message) == (port == 8081)
+        assert not writing.done()
+        call.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 async def bridge(call: Call, start: StreamStart, remote: Remote, node: str) -> Status | None:
     """Pass everything on. Gives how the command ended, or None when nobody listens any more."""
+    if not await remote.open():
+        return None
     upward = asyncio.create_task(_send_input(call, start, remote))
     downward = asyncio.create_task(_send_output(call, remote))
     try:

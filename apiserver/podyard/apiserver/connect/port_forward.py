@@ -148,9 +148,9 @@ class Forwarder:
         sending = asyncio.create_task(self._send(call, data, port))
         try:
             while isinstance(output := await call.read(), PortForwardOutput):
+                if output.HasField("end"):
+                    return output.end.message
                 await self._session.send(data, output.data)
-            if await call.code() is grpc.StatusCode.OK:
-                return ""
             raise grpc.aio.AioRpcError(
                 await call.code(), grpc.aio.Metadata(), await call.trailing_metadata(), await call.details()
             )

@@ -50,14 +50,13 @@ async def serve_stream(
     )
     async with kubelets.of(pod) as kubelet, _answered(request, options) as (response, remote):
         call = kubelet.Exec() if verb == "exec" else kubelet.Attach()
-        try:
-            with long_running.track():
-                if await remote.open():
-                    status = await bridge(call, start, remote, pod["spec"]["nodeName"])
-                    if status is not None:
-                        await remote.finish(status)
-        finally:
-            call.cancel()
+        with long_running.track():
+            try:
+                status = await bridge(call, start, remote, pod["spec"]["nodeName"])
+            finally:
+                call.cancel()
+            if status is not None:
+                await remote.finish(status)
     return response
 
 
