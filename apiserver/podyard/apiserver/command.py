@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubelet-client-key-file", help="its private key", **file)  # type: ignore[arg-type]
     parser.add_argument(
         "--service-account-signing-key-file",
-        help="private key that signs service account tokens; without it there are none",
+        required=True,
+        help="private key that signs service account tokens",
         **file,  # type: ignore[arg-type]
     )
     parser.add_argument(
@@ -109,9 +110,7 @@ def config_of(args: argparse.Namespace) -> Config:
     )
 
 
-def _tokens(args: argparse.Namespace) -> TokenConfig | None:
-    if not args.service_account_signing_key_file:
-        return None
+def _tokens(args: argparse.Namespace) -> TokenConfig:
     signing = _load(
         load_signing_key, "--service-account-signing-key-file", args.service_account_signing_key_file
     )

@@ -26,7 +26,7 @@ class RestConfig:
     `kubelet_tls`: the identity to dial kubelets with; without it exec, attach and log answer 503.
     `ready`: why the server is not ready yet, "" when it is. `server_address`: "HOST:PORT" that
     discovery tells clients. `authenticators` are tried in order. `tokens`: the service
-    account tokens, None when there are none.
+    account tokens; without them none is good.
     """
 
     server_address: str = "127.0.0.1:6443"

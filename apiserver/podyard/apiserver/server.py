@@ -54,7 +54,7 @@ class TokenConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the flags say. A port 0 takes any free one; without `tokens` none are issued."""
+    """What the flags say. A port 0 takes any free one."""
 
     data_dir: Path
     address: str
@@ -66,7 +66,7 @@ class Config:
     kubelet_tls: TlsFiles | None
     cluster_dns: str
     advertise_address: str
-    tokens: TokenConfig | None = None
+    tokens: TokenConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         reserved = frozenset({config.cluster_dns} if config.cluster_dns else ())
         ranges = Ranges(config.service_cidr, config.node_ports, reserved)
         store = Store(storage, cacher)
-        tokens = None
-        if config.tokens is not None:
-            ours = config.tokens
-            tokens = TokenAuthority(ours.keys, ours.issuer, ours.audiences, store, clock)
+        ours = config.tokens
+        tokens = TokenAuthority(ours.keys, ours.issuer, ours.audiences, store, clock)
         registry = GenericRegistry(store, ranges, clock, tokens)
 
         ready = False
@@ -170,14 +168,14 @@ async def _serve_rest(
     stack: contextlib.AsyncExitStack,
     registry: GenericRegistry,
     config: Config,
-    tokens: TokenAuthority | None,
+    tokens: TokenAuthority,
     ready: Callable[[], str],
 ) -> web.AppRunner:
     rest = RestConfig(
         server_address=f"{config.advertise_address}:{config.port}",
         kubelet_tls=config.kubelet_tls,
         ready=ready,
-        authenticators=(ClientCertificate(), *((BearerToken(tokens),) if tokens else ())),
+        authenticators=(ClientCertificate(), BearerToken(tokens)),
         tokens=tokens,
     )
     try:

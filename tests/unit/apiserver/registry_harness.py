@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from podyard.api.errors import StatusError
 from podyard.api.resources import NAMESPACES, Resource
@@ -20,6 +21,8 @@ from podyard.apiserver.registry.generic import GenericRegistry
 from podyard.apiserver.registry.store import Store
 from podyard.apiserver.registry.strategies import Ranges
 from podyard.apiserver.storage.sqlite import SqliteStorage
+from podyard.apiserver.tokens.authority import Keys, TokenAuthority
+from podyard.apiserver.tokens.jws import SigningKey
 from podyard.process.clock import FakeClock
 
 RANGES = Ranges(IPv4Network("127.96.0.0/16"), range(30000, 32768), frozenset({"127.96.0.10"}))
@@ -122,7 +125,10 @@ async def cluster_in(directory: Path, history: int = 1000) -> AsyncIterator[Clus
     try:
         await cacher.reached((await storage.revision())[1])
         clock = FakeClock()
-        cluster = Cluster(GenericRegistry(Store(storage, cacher), RANGES, clock), storage, clock)
+        store = Store(storage, cacher)
+        key = SigningKey(ec.generate_private_key(ec.SECP256R1()))
+        tokens = TokenAuthority(Keys(key, (key.public,)), "issuer", ("issuer",), store, clock)
+        cluster = Cluster(GenericRegistry(store, RANGES, clock, tokens), storage, clock)
         if not await cluster.exists(NAMESPACES, "default"):
             await cluster.create(NAMESPACES, {"metadata": {"name": "default"}})
         yield cluster

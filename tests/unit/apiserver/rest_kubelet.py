@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -26,7 +27,6 @@ class FakeKubelet(StreamingServicer):
         self.log_request = pb.LogsRequest()
         self.start = pb.StreamStart()
         self.sizes: list[tuple[int, int]] = []
-        self.stdin = b""
         self.peers: list[str] = []
         self.ports: list[int] = []
         self.cancelled = asyncio.Event()
@@ -55,6 +55,7 @@ class FakeKubelet(StreamingServicer):
                 while (output := await outputs.get()) is not None:
                     yield output
             yield pb.StreamOutput(exit=pb.StreamExit(code=await process.wait()))
+            await tasks[0]  # until the caller ends the call
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -72,9 +73,9 @@ class FakeKubelet(StreamingServicer):
         async for item in inputs:
             kind = item.WhichOneof("kind")
             if kind == "stdin":
-                self.stdin += item.stdin
                 process.stdin.write(item.stdin)
-                await process.stdin.drain()
+                with suppress(ConnectionError):
+                    await process.stdin.drain()
             elif kind == "stdin_closed":
                 process.stdin.close()
             elif kind == "resize":
@@ -122,22 +123,20 @@ class FakeKubelet(StreamingServicer):
     async def PortForward(
         self, request_iterator: AsyncIterator[pb.PortForwardInput], context: Context
     ) -> AsyncIterator[pb.PortForwardOutput]:
-        """Give back what comes, up to its end; nobody listens on port 1, and port 2 never ends."""
+        """Give back what comes, up to its end; nobody listens on port 1, and port 2 never closes."""
         start = (await anext(request_iterator)).start
         self.ports.append(start.port)
         if start.port == 1:
-            status = orjson.dumps(bad_request("dial tcp 127.0.0.1:1: connect: connection refused").status)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "", (("podyard-status-bin", status),))
+            why = "dial tcp 127.0.0.1:1: connect: connection refused"
+            yield pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
         try:
             async for item in request_iterator:
-                if item.closed:
-                    break
-                yield pb.PortForwardOutput(data=item.data)
-            if start.port == 2:
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
+                if item.closed and start.port != 2:
+                    yield pb.PortForwardOutput(end=pb.PortForwardEnd())
+                elif start.port != 1:
+                    yield pb.PortForwardOutput(data=item.data)
+        finally:
             self.cancelled.set()
-            raise
 
 
 async def serve_kubelet(kubelet: FakeKubelet, tls: TlsFiles, address: str) -> tuple[grpc.aio.Server, int]:

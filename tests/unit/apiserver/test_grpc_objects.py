@@ -220,7 +220,8 @@ async def test_a_taken_port_is_named(tmp_path: Path, server: RunningApiserver) -
     config = config_of(
         parse(
             f"--data-dir {tmp_path} --port 0 --grpc-address {server.target} --client-ca-file {server.tls.ca} "
-            f"--tls-cert-file {server.tls.cert} --tls-private-key-file {server.tls.key}"
+            f"--tls-cert-file {server.tls.cert} --tls-private-key-file {server.tls.key} "
+            f"--service-account-signing-key-file {server.tls.key}"
         )
     )
     with pytest.raises(UserError, match=f"cannot listen on --grpc-address {server.target}: Address already"):
@@ -243,6 +244,7 @@ def parse(flags: str) -> argparse.Namespace:
     ("flag", "message"),
     [
         ("--service-cluster-ip-range 10.0.0.1/16", "has host bits set"),
+        ("", "--service-account-signing-key-file nowhere: No such file or directory"),
         ("--service-cluster-ip-range 10.0.0.0/30", "is too small"),
         ("--service-node-port-range 5-3", "must be FROM-TO"),
         ("--cluster-dns 10.0.0.1", "is not in --service-cluster-ip-range 127.96.0.0/16"),
@@ -251,5 +253,6 @@ def parse(flags: str) -> argparse.Namespace:
 )
 def test_a_wrong_flag_is_named(flag: str, message: str) -> None:
     required = "--data-dir d --client-ca-file a --tls-cert-file b --tls-private-key-file c"
+    required += " --service-account-signing-key-file nowhere"
     with pytest.raises(UserError, match=message):
         config_of(parse(f"{required} {flag}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from podyard.api.resources import SECRETS, SERVICEACCOUNTS
 from podyard.apiserver.tokens.jws import Token
 from podyard.controllers.token_secrets import TYPE, missing
-from tests.unit.controllers.control_plane import ControlPlane, control_plane
+from tests.unit.controllers.control_plane import PATIENCE_SECONDS, ControlPlane, control_plane
 from tests.unit.controllers.objects import Object
 
 
@@ -51,15 +52,22 @@ async def test_a_secret_is_filled_and_goes_with_its_account(plane: ControlPlane)
     await plane.until(SECRETS, lambda secrets: not secrets)
 
 
+async def deleted(plane: ControlPlane, made: Object) -> None:
+    """Wait until an object that was just made is gone."""
+    version = made["metadata"]["resourceVersion"]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for event in plane.client.watch(SECRETS, "default", resource_version=version):
+            if event.type == "DELETED" and event.object["metadata"]["uid"] == made["metadata"]["uid"]:
+                return
+    raise AssertionError("the watch ended")
+
+
 async def test_a_secret_of_nobody_is_deleted(plane: ControlPlane) -> None:
-    await plane.until(SECRETS, lambda secrets: True)
-    await plane.client.create(SECRETS, secret())
-    await plane.until(SECRETS, lambda secrets: not secrets)
+    await deleted(plane, await plane.client.create(SECRETS, secret()))
     await plane.client.create(SERVICEACCOUNTS, {"metadata": {"name": "robot"}}, "default")
     stale = secret("stale")
     stale["metadata"]["annotations"]["kubernetes.io/service-account.uid"] = "an-earlier-one"
-    await plane.client.create(SECRETS, stale)
-    await plane.until(SECRETS, lambda secrets: not secrets)
+    await deleted(plane, await plane.client.create(SECRETS, stale))
 
 
 @pytest.mark.parametrize(

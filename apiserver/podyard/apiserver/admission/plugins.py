@@ -5,6 +5,7 @@ from __future__ import annotations
 from podyard.api.errors import StatusError, forbidden, not_found
 from podyard.api.resources import NAMESPACES
 from podyard.apiserver.admission import Request
+from podyard.apiserver.admission.token_volume import mount_token, wants_token
 from podyard.apiserver.registry import Object
 
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
@@ -59,6 +60,8 @@ def service_account(request: Request) -> None:
         raise forbidden(request.resource, request.name, why)
     if account and account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
         spec["imagePullSecrets"] = account["imagePullSecrets"]
+    if wants_token(spec, account):
+        mount_token(spec)
 
 
 def default_toleration_seconds(request: Request) -> None:

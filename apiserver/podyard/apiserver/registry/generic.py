@@ -45,11 +45,9 @@ Change = Callable[[Object], Object]
 class GenericRegistry:
     """Reads from the watch cache, writes through the one write path."""
 
-    def __init__(
-        self, store: Store, ranges: Ranges, clock: Clock, tokens: TokenAuthority | None = None
-    ) -> None:
+    def __init__(self, store: Store, ranges: Ranges, clock: Clock, tokens: TokenAuthority) -> None:
         self._store = store
-        self._tokens = TokenRequests(store, tokens, clock) if tokens else None
+        self._tokens = TokenRequests(store, tokens, clock)
         self._writer = Writer(store, ranges, clock)
         self._deleter = Deleter(store, clock)
         self._posts = PodPosts(store, self._writer, self._deleter, clock)
@@ -130,7 +128,7 @@ class GenericRegistry:
             return await self._posts.bind(namespace, name, obj, options)
         if resource == PODS and subresource == "eviction":
             return await self._posts.evict(namespace, name, obj, options)
-        if resource == SERVICEACCOUNTS and subresource == "token" and self._tokens:
+        if resource == SERVICEACCOUNTS and subresource == "token":
             return self._tokens.create(namespace, name, obj, options)
         if subresource or not resource.stored:
             raise method_not_allowed("create")

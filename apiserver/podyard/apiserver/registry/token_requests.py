@@ -16,16 +16,14 @@ from podyard.apiserver.registry import Object, Stored, WriteOptions
 from podyard.apiserver.registry.decoding import decode
 from podyard.apiserver.registry.store import Store
 from podyard.apiserver.tokens.authority import TokenAuthority
-from podyard.apiserver.tokens.claims import Bound
+from podyard.apiserver.tokens.claims import WARN_ONLY_SECONDS, Bound
 from podyard.process.clock import Clock
 
 TOKEN_REQUEST = Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest", stored=False)
 
-WARN_ONLY_SECONDS = 3607
-"""The lifetime that says: mounted by admission. Such a token lives for a year, in case its reader never
-looks at the file again, and carries `warnafter` instead (--service-account-extend-token-expiration)."""
-
 EXTENDED_SECONDS = 365 * 24 * 60 * 60
+"""How long a token really lives that was asked for WARN_ONLY_SECONDS, in case its reader never looks at the
+file again; it carries `warnafter` instead (--service-account-extend-token-expiration)."""
 
 
 class TokenRequests:

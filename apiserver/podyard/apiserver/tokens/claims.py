@@ -14,6 +14,9 @@ from podyard.apiserver.tokens.jws import TokenError
 LEEWAY_SECONDS = 60.0
 """How far clocks may be apart, and how long after its deletion an object still counts as there."""
 
+WARN_ONLY_SECONDS = 3607
+"""The lifetime of the tokens that admission mounts, by which they are known: not just an hour."""
+
 AUTHENTICATED = "system:authenticated"
 
 _USER_PREFIX = "system:serviceaccount:"
