@@ -11,7 +11,7 @@ from typing import Any
 
 from podyard.kubectl import manifests
 from podyard.kubectl.discovery import Resource, no_matches
-from podyard.kubectl.errors import CommandError, raise_all
+from podyard.kubectl.errors import ApiError, CommandError, raise_all
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
 from podyard.kubectl.transport import JSON
@@ -113,6 +113,7 @@ class Wanted:
     subresource: str = ""
     default_type: str = ""
     whole_objects: bool = False
+    validate: bool = False
 
     def query(self) -> dict[str, str]:
         """The query of a request for a collection. `whole_objects`: rows of tables have them."""
@@ -132,6 +133,7 @@ def wanted(session: Session, *, everything: bool = False) -> Wanted:
         values.get("all-namespaces") or False,
         everything or bool(values.get("all")),
         values.get("subresource") or "",
+        validate="validate" in values and str(values["validate"]).lower() not in ("false", "ignore"),
     )
 
 
@@ -246,7 +248,7 @@ def collect(found: Found, infos: Callable[[], Iterator[Info]]) -> None:
 
 
 def _from_files(session: Session, what: Wanted) -> Iterator[Info]:
-    for source, document in manifests.read(what.filenames, what.recursive):
+    for source, document in manifests.read(what.filenames, what.recursive, what.validate):
         yield info_of(session, document, source)
 
 
@@ -313,11 +315,27 @@ def lists(
     """A collection, chunk by chunk."""
     asked = {**query, "limit": CHUNK}
     while True:
-        document = session.transport.json(
-            "GET", request.resource.path(request.namespace), query=asked, accept=accept
-        )
+        path = request.resource.path(request.namespace)
+        try:
+            document = session.transport.json("GET", path, query=asked, accept=accept)
+        except ApiError as error:
+            raise _cannot_list(error, request.resource, query) from None
         yield document
         token = document.get("metadata", {}).get("continue")
         if not token:
             return
         asked = {**asked, "continue": token}
+
+
+def _cannot_list(error: ApiError, resource: Resource, query: dict[str, str]) -> ApiError:
+    """The error, saying what was looked for."""
+    if error.reason not in ("BadRequest", "NotFound"):
+        return error
+    subject = f'"{resource.group}/{resource.version}, Resource={resource.plural}"'
+    label, field_selector = query.get("labelSelector") or "", query.get("fieldSelector") or ""
+    about = f"Unable to list {subject}"
+    if label or field_selector:
+        about = (
+            f'Unable to find {subject} that match label selector "{label}", field selector "{field_selector}"'
+        )
+    return ApiError({**error.status, "message": f"{about}: {error}"})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from podyard.kubectl.commands import COMMANDS, Command, load
 from podyard.kubectl.errors import CommandError, report
@@ -43,7 +42,9 @@ def _run(words: list[str]) -> int:
     while command.children:
         child, rest = _take_command(words)
         if child in command.children:
-            path, words, command = f"{path} {child}", rest, load(command.children[child])
+            module = command.children[child]
+            full = next(name for name, its in command.children.items() if its == module)
+            path, words, command = f"{path} {full}", rest, load(module)
             continue
         if command.run is None:
             return _no_child(path, command, child, words)
@@ -98,7 +99,17 @@ def _no_child(path: str, command: Command, child: str, words: list[str]) -> int:
     return 0
 
 
-def _unknown(word: str, path: str, known: object) -> str:
-    close = difflib.get_close_matches(word, list(known), cutoff=0.6)  # type: ignore[call-overload]
+def _unknown(word: str, path: str, known: Iterable[str]) -> str:
+    close = [name for name in sorted(known) if _distance(word, name) <= 2 or name.startswith(word)]
     hint = "\n\nDid you mean this?\n" + "".join(f"\t{one}\n" for one in close) if close else ""
     return f'unknown command "{word}" for "{path}"{hint}'
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters must be changed, added or removed (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]

@@ -25,14 +25,29 @@ Document = tuple[str, dict[str, Any]]
 """Where an object comes from, and the object."""
 
 
-def read(filenames: Sequence[str], recursive: bool = False) -> Iterator[Document]:
-    """Every object of the named files; lists are taken apart. Raises CommandError."""
+def read(filenames: Sequence[str], recursive: bool = False, validate: bool = False) -> Iterator[Document]:
+    """Every object of the named files; lists are taken apart. Raises CommandError.
+
+    With `validate` what is no object is told of in the words of a validation.
+    """
     if list(filenames).count("-") > 1:
         raise CommandError("standard input cannot be used for multiple arguments")
     for source, path in [pair for filename in filenames for pair in _expand(filename, recursive)]:
         text = _text(source, path)
         for document in _documents(text, source):
+            if validate and isinstance(document, dict):
+                _validate(document, source)
             yield from _flatten(document, source)
+
+
+def _validate(document: dict[str, Any], source: str) -> None:
+    missing = [f"{field} not set" for field in ("apiVersion", "kind") if not document.get(field)]
+    if missing:
+        text = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"
+        raise CommandError(
+            f'error validating "{source}": error validating data: {text}; '
+            "if you choose to ignore these errors, turn validation off with --validate=false"
+        )
 
 
 def is_single(filenames: Sequence[str]) -> bool:

@@ -69,7 +69,13 @@ class Transport:
         accept: str = JSON,
     ) -> Reply:
         """Send one request and read the whole answer. Raises CommandError without an answer."""
-        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = (
+            None
+            if body is None
+            else body
+            if isinstance(body, bytes)
+            else json.dumps(body, separators=(",", ":")).encode()
+        )
         headers = self.headers({"Accept": accept})
         if data is not None:
             headers["Content-Type"] = content_type
@@ -101,7 +107,7 @@ class Transport:
 
     def path(self, path: str, query: Query | None = None) -> str:
         """What stands in the request line."""
-        return self._split.path + quote(path, safe="/:@!$&'()*+,;=~%") + encode_query(query, path)
+        return self._split.path + quote(path, safe="/?:@!$&'()*+,;=~%") + encode_query(query, path)
 
     def headers(self, more: Mapping[str, str]) -> dict[str, str]:
         """The headers of every request, and `more`."""

@@ -30,10 +30,33 @@ class Command:
 
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "create": ("create", "Create a resource from a file or from stdin"),
+    "expose": ("expose", "Take a deployment, service or pod and expose it as a new Kubernetes service"),
+    "run": ("run", "Run a particular image on the cluster"),
+    "set": ("set", "Set specific features on objects"),
+    "explain": ("explain", "Get documentation for a resource"),
     "get": ("get", "Display one or many resources"),
+    "edit": ("edit", "Edit a resource on the server"),
     "delete": ("delete", "Delete resources by file names, stdin, resources and names, or by label"),
+    "rollout": ("rollout", "Manage the rollout of a resource"),
     "scale": ("scale", "Set a new size for a deployment, replica set, or replication controller"),
+    "cluster-info": ("cluster_info", "Display cluster information"),
+    "describe": ("describe", "Show details of a specific resource or group of resources"),
+    "logs": ("logs", "Print the logs for a container in a pod"),
+    "attach": ("attach", "Attach to a running container"),
+    "exec": ("exec", "Execute a command in a container"),
+    "port-forward": ("port_forward", "Forward one or more local ports to a pod"),
+    "cp": ("cp", "Copy files and directories to and from containers"),
     "apply": ("apply", "Apply a configuration to a resource by file name or stdin"),
+    "patch": ("patch", "Update fields of a resource"),
+    "replace": ("replace", "Replace a resource by file name or stdin"),
+    "wait": ("wait", "Wait for a specific condition on one or many resources"),
+    "label": ("label", "Update the labels on a resource"),
+    "annotate": ("annotate", "Update the annotations on a resource"),
+    "api-resources": ("api_resources", "Print the supported API resources on the server"),
+    "api-versions": ("api_versions", "Print the supported API versions on the server"),
+    "config": ("config", "Modify kubeconfig files"),
+    "version": ("version", "Print the client and server version information"),
 }
 """Name: module and what it does."""
 

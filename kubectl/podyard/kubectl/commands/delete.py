@@ -39,7 +39,7 @@ def run(session: Session) -> int:
     deleted, errors = _delete_all(session, found.infos, grace)
     errors = [e for e in (*found.errors, *errors) if not (ignore and _missing(e))]
     raise_all(errors)
-    if not deleted:
+    if not found.infos:
         session.out("No resources found\n")
     if session["wait"] and not dry_run(session):
         sys.stdout.flush()

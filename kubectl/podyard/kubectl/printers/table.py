@@ -72,7 +72,7 @@ class TablePrinter:
             text = _text(given[i]) if i < len(given) else ""
             cells.append(f"{options.kind}/{text}" if options.kind and i == name else text)
         labels = metadata.get("labels") or {}
-        cells += [str(labels.get(label, "<none>")) for label in options.labels]
+        cells += [str(labels.get(label, "")) for label in options.labels]
         if options.show_labels:
             cells.append(",".join(f"{key}={labels[key]}" for key in sorted(labels)) or "<none>")
         return cells

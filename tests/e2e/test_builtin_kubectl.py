@@ -1,0 +1,471 @@
+"""`podyard kubectl` beside the stock kubectl: the same commands, the same output and exit status."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pty
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import tools
+from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, eventually, http, run
+
+OURS = [*PODYARD, "kubectl"]
+
+CHANGED = (
+    (r"\bkubectl\.1\.\d+", "kubectl"),
+    (r"(deployment|replicaset)?-[0-9a-z]{8,10}-[0-9a-z]{5}\b", "-POD"),
+    (r"\b(my-nginx|web)-[0-9a-z]{8,10}\b", r"\1-HASH"),
+    (r"127\.\d+\.\d+\.\d+", "IP"),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", "UID"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+    (r"\w{3}, \d\d \w{3} \d{4} [\d:]+ \+\d+", "TIME"),
+    (r"(resourceVersion: )\"\d+\"", r"\1VERSION"),
+    (r"\b\d+[ms]\d*s?\b", "AGE"),
+    (r"\b3[0-2]\d{3}\b", "NODEPORT"),
+    (r"(token|nodePort): \S+", r"\1"),
+    (r"Waiting for deployment .*\n", ""),
+    (r" {2,}", "  "),
+)
+"""What differs from one object to the next, and so from one namespace to the other."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Both:
+    """The built-in client in one namespace, the stock one in another."""
+
+    cluster: Cluster
+    ours: str
+    stock: str
+
+    def ours_only(
+        self, *words: str, stdin: str = "", ok: bool = True, env: dict[str, str] | None = None
+    ) -> Done:
+        """Run the built-in client in its namespace."""
+        environment = {**self.cluster.env, **(env or {})}
+        return run([*OURS, "-n", self.ours, *words], env=environment, stdin=stdin, ok=ok)
+
+    def same(self, *words: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
+        """Run a command with both; they must do and say the same. Gives what ours said."""
+        environment = {**self.cluster.env, **(env or {})}
+        stock = run(
+            [self.cluster.kubectl_path, "-n", self.stock, *words], env=environment, stdin=stdin, ok=False
+        )
+        ours = self.ours_only(*words, stdin=stdin, ok=False, env=env)
+        assert _normal(ours, self.ours) == _normal(stock, self.stock), f"kubectl {' '.join(words)}"
+        return ours
+
+
+def _normal(done: Done, namespace: str) -> Done:
+    texts = []
+    for text in (done.out, done.err):
+        text = re.sub(rf"\b{namespace}\b", "NS", text)
+        for pattern, replacement in CHANGED:
+            text = re.sub(pattern, replacement, text)
+        texts.append(text)
+    return Done(done.code, *texts)
+
+
+@pytest.fixture
+def both(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[Both]:
+    """Two empty namespaces."""
+    tools.kubectl_at_least(33)
+    second = f"{namespace.name}-stock"
+    namespace.cluster.kubectl("create", "namespace", second)
+    namespace.cluster.kubectl(
+        "wait", "--for=create", "serviceaccount/default", "--timeout=20s", namespace=second
+    )
+    yield Both(namespace.cluster, namespace.name, second)
+    namespace.cluster.kubectl("delete", "namespace", second, "--wait=false")
+
+
+def _words(line: str) -> list[str]:
+    """Split a command at spaces; ~ stands for a space inside of a word."""
+    return [word.replace("~", " ") for word in line.split()]
+
+
+def _all_same(both: Both, lines: str) -> None:
+    for line in lines.strip().splitlines():
+        both.same(*_words(line))
+
+
+def test_the_session(both: Both) -> None:
+    _all_same(
+        both,
+        """
+        apply -f examples/run-my-nginx.yaml --dry-run=client
+        apply -f examples/run-my-nginx.yaml --dry-run=server
+        apply -f examples/run-my-nginx.yaml
+        apply -f examples/run-my-nginx.yaml
+        apply -f examples/run-my-nginx.yaml -o name
+        wait --for=condition=available deployment/my-nginx
+        rollout status deployment/my-nginx
+        get pods -l run=my-nginx
+        expose deployment/my-nginx
+        expose deployment/my-nginx
+        get svc my-nginx
+        scale deployment my-nginx --replicas=0
+        wait --for=delete pod/nope --timeout=40s
+        scale deployment my-nginx --replicas=2
+        rollout status deployment my-nginx
+        scale deployment my-nginx --replicas=1 --current-replicas=5
+        scale deployment nope --replicas=1
+        scale deployment my-nginx
+        set image deployment/my-nginx my-nginx=nginx:1.25
+        rollout history deployment/my-nginx
+        rollout history deployment/my-nginx --revision=2
+        rollout undo deployment/my-nginx
+        rollout undo deployment/my-nginx --to-revision=9
+        rollout pause deployment/my-nginx
+        rollout pause deployment/my-nginx
+        rollout resume deployment/my-nginx
+        rollout restart deployment/my-nginx
+        label deployment my-nginx tier=front
+        label deployment my-nginx tier=back
+        label deployment my-nginx tier=back --overwrite
+        label deployment my-nginx tier-
+        annotate deployment my-nginx note=this
+        annotate deployment my-nginx note=that
+        patch deployment my-nginx -p {"spec":{"replicas":1}}
+        patch deployment my-nginx -p {"spec":{"replicas":1}}
+        patch deployment my-nginx --type=json -p [{"op":"replace","path":"/spec/replicas","value":2}]
+        patch deployment my-nginx -p {"spec":{"replicas":"x"}}
+        delete deployment,svc my-nginx
+        delete deployment my-nginx
+        """,
+    )
+
+
+def test_making_objects(both: Both) -> None:
+    _all_same(
+        both,
+        """
+        create deployment web --image=nginx --replicas=2 --port=80 --dry-run=client -o yaml
+        create deployment web --image=nginx
+        create deployment web --image=nginx
+        create deployment other
+        create configmap settings --from-literal=a=b --from-literal=c=d
+        create configmap files --from-file=examples
+        create configmap bad --from-literal=a~b=c
+        create secret generic s --from-literal=k=v -o yaml --dry-run=client
+        create secret generic s --from-literal=k=v
+        create secret docker-registry d --docker-username=u --docker-password=p --dry-run=client -o yaml
+        create service clusterip one --tcp=80:8080
+        create service nodeport two --tcp=80 --dry-run=client -o yaml
+        create service loadbalancer three --tcp=80
+        create service externalname four --external-name example.org
+        create serviceaccount robot
+        create job once --image=busybox --dry-run=client -o yaml -- date
+        create namespace a b
+        create nothing
+        create -f examples/run-my-nginx.yaml
+        create -f examples/run-my-nginx.yaml
+        create -f /nowhere
+        run one --image=nginx
+        run one --image=nginx
+        run two --image=nginx --port=80 --env=A=b --labels=x=y --dry-run=client -o yaml
+        run three
+        expose deployment web --port=80 --name=web-np --type=NodePort --dry-run=client -o yaml
+        delete configmap settings nope
+        delete secret s -o name
+        delete serviceaccount robot --dry-run=client
+        delete pods
+        delete pod nope --ignore-not-found
+        delete -f examples/run-my-nginx.yaml
+        """,
+    )
+
+
+def test_manifests(both: Both) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  selector: {x: 'y'}\n  ports:\n"
+    both.same("apply", "-f", "-", stdin=service + "  - {name: one, port: 80}\n  - {name: two, port: 81}\n")
+    both.same("apply", "-f", "-", stdin=service + "  - {name: two, port: 81}\n  - {name: one, port: 82}\n")
+    both.same("get", "svc", "a", "-o", "jsonpath={.spec.ports}")
+    both.same("apply", "-f", "-", stdin=service + "  - {name: two, port: 81}\n")
+    both.same("get", "svc", "a", "-o", "yaml")
+    several = service + "  - {port: 80}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
+    both.same("apply", "-f", "-", stdin=several)
+    for bad in (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: c}\nspec: {ports: [{port: 99999}]}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: 1}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nextra: 1\n",
+        "apiVersion: v1\nkind: Nonsense\nmetadata: {name: c}\n",
+        "apiVersion: v1\nmetadata: {name: c}\n",
+        "kind: ConfigMap\nmetadata: {name: c}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: default}\n",
+        "",
+    ):
+        both.same("apply", "-f", "-", stdin=bad)
+        both.same("create", "-f", "-", stdin=bad)
+
+
+READ = """
+    get pods
+    get pods -o wide
+    get pods -o yaml
+    get pods -o json
+    get pods -o name
+    get pods,svc
+    get all
+    get all -A
+    get deploy --show-labels
+    get pods -L run,nothing
+    get pods --no-headers
+    get deployments.apps,rs.v1.apps
+    get nodes -o wide
+    get nodes -o yaml
+    get svc my-nginx -o yaml
+    get endpointslices
+    get events
+    get ns
+    get pod nope
+    get nothing
+    get pods,nothing
+    get daemonsets
+    get pods -n nowhere
+    get pods --sort-by=.metadata.name
+    get pods --field-selector=status.phase=Running
+    get pods -l ==
+    get -f examples/run-my-nginx.yaml
+    get --raw /version
+    get pods --nonsense
+    get pods -z
+    get
+    nonsense
+    get pods -o jsonpath={.items[*].metadata.name}
+    get pods -o jsonpath={range~.items[*]}{.metadata.name}{"\\t"}{.status.podIP}{"\\n"}{end}
+    get pods -o jsonpath={.items[?(@.status.phase=="Running")].spec.nodeName}
+    get pods -o jsonpath={..image}
+    get pods -o jsonpath={.items[0].metadata.labels['run']}
+    get pods -o jsonpath={.items[-1:].status.podIP}
+    get pods -o jsonpath={.items[0].spec.containers}
+    get pods -o jsonpath-as-json={.items[*].metadata.labels}
+    get pods -o jsonpath={.unfinished
+    get pods -o custom-columns=NAME:.metadata.name,IP:.status.podIP,L:.metadata.labels,N:.nothing
+    describe svc my-nginx
+    describe pods -l run=my-nginx
+    describe deployment my-nginx
+    describe rs
+    describe endpoints my-nginx
+    describe endpointslices
+    describe node node1
+    describe namespace default
+    describe serviceaccount default
+    describe configmap kube-root-ca.crt
+    describe leases -A
+    describe pod nope
+    describe pods my-ngin
+    api-resources
+    api-resources -o wide
+    api-versions
+    cluster-info
+    explain svc.spec.clusterIP
+    explain deployment.spec.template --recursive
+    explain pod.spec.nothing
+    config view
+    config get-contexts
+    config current-context
+    config use-context nothing
+    rollout status deployment/my-nginx
+    rollout history deployment/my-nginx
+    wait --for=jsonpath={.status.readyReplicas}=2 deployment/my-nginx
+    wait --for=condition=nothing deployment/my-nginx --timeout=1s
+    wait --for=nonsense deployment/my-nginx
+    logs deployment/my-nginx --tail=3
+    logs nope
+    exec nope -- true
+    exec deploy/my-nginx -- sh -c exit~3
+    exec deploy/my-nginx
+    exec deploy/my-nginx true
+    exec deploy/my-nginx -- no-such-command
+"""
+
+
+def test_looking_at_the_same_objects(both: Both) -> None:
+    """Byte for byte: only the time may pass between one and the other."""
+    cluster = both.cluster
+    cluster.kubectl(
+        "apply", "-f", "examples/run-my-nginx.yaml", "-f", "examples/nginx-svc.yaml", namespace=both.stock
+    )
+    cluster.kubectl("rollout", "status", "deployment/my-nginx", namespace=both.stock)
+    failures = []
+    for line in READ.strip().splitlines():
+        words = [
+            word.replace("\\t", "\t").replace("\\n", "\n") if "range" in word else word
+            for word in _words(line)
+        ]
+        where = [] if "-n" in words or len(words) == 1 else ["-n", both.stock]
+        for _ in range(4):
+            stock = run([cluster.kubectl_path, *where, *words], env=cluster.env, ok=False)
+            ours = run([*OURS, *where, *words], env=cluster.env, ok=False)
+            if ours == _unversioned(stock):
+                break
+            time.sleep(0.3)
+        else:
+            failures.append(f"kubectl {line.strip()}:\n{ours}\n{_unversioned(stock)}")
+    assert not failures, "\n\n".join(failures)
+
+
+def _unversioned(done: Done) -> Done:
+    """Without the name of the program that was run, and its hints at commands that ours lacks."""
+    err = re.sub(r"\bkubectl\.1\.\d+", "kubectl", done.err)
+    return Done(done.code, done.out, re.sub(r"\n\nDid you mean this\?\n(\t.*\n)+", "\n", err))
+
+
+def test_editing(both: Both, tmp_path: Path) -> None:
+    both.same("create", "service", "clusterip", "ed", "--tcp=80")
+    for editor in ("true", "sed -i s/ClusterIP/NodePort/", "false", "no-such-editor"):
+        both.same("edit", "svc", "ed", env={"KUBE_EDITOR": editor})
+    assert "NodePort" in both.ours_only("get", "svc", "ed").out
+    seen = tmp_path / "seen"
+    script = tmp_path / "editor"
+    script.write_text(
+        f'#!/bin/sh\ncp "$1" {seen}.$(ls {tmp_path} | wc -l)\nsed -i "s/port: 80$/port: 99999/" "$1"\n'
+    )
+    script.chmod(0o755)
+    refused = both.ours_only("edit", "svc", "ed", ok=False, env={"KUBE_EDITOR": str(script)})
+    assert refused.code == 1
+    assert 'services "ed" is invalid' in refused.err
+    assert "Edit cancelled, no valid changes were saved." in refused.err
+    copies = sorted(tmp_path.glob("seen.*"), key=lambda path: path.stat().st_mtime)
+    assert "# Please edit the object below." in copies[0].read_text()
+    assert "# * spec.ports[0].port: Invalid value: 99999" in copies[-1].read_text()
+
+
+def test_streams(both: Both) -> None:
+    both.ours_only("run", "shell", "--image=busybox", "--", "sleep", "1000")
+    both.ours_only("wait", "--for=condition=Ready", "pod/shell", "--timeout=40s")
+    sent = "one\ntwo\n" * 20_000
+    assert both.ours_only("exec", "-i", "shell", "--", "cat", stdin=sent).out == sent
+    failed = both.ours_only("exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 7", ok=False)
+    assert (failed.code, failed.out) == (7, "out\n")
+    assert failed.err == "err\ncommand terminated with exit code 7\n"
+
+
+def test_a_terminal(both: Both) -> None:
+    """A shell with a terminal: its size, Ctrl-C, its exit status."""
+    both.ours_only("run", "shell", "--image=busybox", "--", "sleep", "1000")
+    both.ours_only("wait", "--for=condition=Ready", "pod/shell", "--timeout=40s")
+    command = [*OURS, "-n", both.ours, "exec", "-it", "shell", "--", "sh"]
+    ours, theirs = pty.openpty()
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
+    with subprocess.Popen(command, env=both.cluster.env, stdin=theirs, stdout=theirs, stderr=theirs) as shell:
+        os.close(theirs)
+        os.write(ours, b"stty size; echo begin; sleep 100\n")
+        _until(ours, b"\nbegin")
+        assert b"33 101" in _seen[ours]
+        os.write(ours, b"\x03")
+        os.write(ours, b"exit 5\n")
+        assert shell.wait(timeout=20) == 5
+    os.close(ours)
+
+
+_seen: dict[int, bytes] = {}
+
+
+def _until(descriptor: int, text: bytes) -> None:
+    """Read a terminal until a text has come."""
+    _seen[descriptor] = b""
+    while text not in _seen[descriptor].replace(b"\r", b""):
+        _seen[descriptor] += os.read(descriptor, 4096)
+
+
+def test_run_attached(both: Both) -> None:
+    said = "for i in 1 2 3 4 5 6; do sleep 0.5; done; echo done; exit 4"
+    ended = both.ours_only(
+        "run", "once", "--image=busybox", "--restart=Never", "-i", "--rm", "--", "sh", "-c", said, ok=False
+    )
+    assert ended.code == 4
+    assert "done\n" in ended.out
+    assert 'pod "once" deleted\n' in ended.out
+    assert both.ours_only("get", "pod", "once", ok=False).code == 1
+
+
+def test_port_forward_and_copies(both: Both, tmp_path: Path) -> None:
+    both.ours_only("apply", "-f", "examples/run-my-nginx.yaml", "-f", "examples/nginx-svc.yaml")
+    both.ours_only("rollout", "status", "deployment/my-nginx")
+    command = [*OURS, "-n", both.ours, "port-forward", "svc/my-nginx", ":80"]
+    with subprocess.Popen(command, env=both.cluster.env, stdout=subprocess.PIPE, text=True) as forward:
+        assert forward.stdout is not None
+        matched = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> 80\n", forward.stdout.readline())
+        assert matched
+        for _ in range(3):
+            code, body = http(f"http://127.0.0.1:{matched[1]}/")
+            assert code == 200 and "Welcome to nginx!" in body
+        forward.terminate()
+
+    pod = both.ours_only("get", "pods", "-o", "jsonpath={.items[0].metadata.name}").out
+    source = tmp_path / "source"
+    (source / "inner").mkdir(parents=True)
+    (source / "inner" / "file").write_bytes(os.urandom(300_000))
+    remote = f"{both.ours}/{pod}:/tmp/{tmp_path.name}-{os.getpid()}"
+    both.ours_only("cp", str(source), remote)
+    both.ours_only("cp", remote, str(tmp_path / "back"))
+    assert (tmp_path / "back/inner/file").read_bytes() == (source / "inner/file").read_bytes()
+    both.ours_only("exec", pod, "--", "rm", "-r", remote.partition(":")[2])
+
+
+def test_watch(both: Both) -> None:
+    command = [*OURS, "-n", both.ours, "get", "configmaps", "-w", "--field-selector=metadata.name=watched"]
+    with subprocess.Popen(command, env=both.cluster.env, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+
+        def created() -> str:
+            both.ours_only("delete", "configmap", "watched", "--ignore-not-found")
+            both.ours_only("create", "configmap", "watched")
+            assert watch.stdout is not None
+            return watch.stdout.readline()
+
+        assert created().split() == ["NAME", "DATA", "AGE"]
+        assert watch.stdout.readline().split()[:2] == ["watched", "0"]
+        watch.terminate()
+
+
+def test_contexts(both: Both, tmp_path: Path) -> None:
+    copies = {name: tmp_path / name for name in ("ours", "stock")}
+    for copy in copies.values():
+        shutil.copy(both.cluster.home / ".kube" / "config", copy)
+    for line in (
+        "config set-context other --namespace=kube-system --cluster=x --user=y",
+        "config get-contexts",
+        "config use-context other",
+        "config current-context",
+        "config set-context --current --namespace=default",
+        "config view --minify",
+        "config delete-context other",
+        "config get-contexts -o name",
+    ):
+        done = {
+            name: run(
+                [*program, *line.split()], env={**both.cluster.env, "KUBECONFIG": str(copies[name])}, ok=False
+            )
+            for name, program in (("ours", OURS), ("stock", [both.cluster.kubectl_path]))
+        }
+        stock = done["stock"]
+        renamed = Done(
+            stock.code,
+            *(t.replace(str(copies["stock"]), str(copies["ours"])) for t in (stock.out, stock.err)),
+        )
+        assert done["ours"] == renamed, line
+
+
+def test_it_starts_fast(both: Both) -> None:
+    """As it must, to feel like a command. Half of it is Python's own start."""
+
+    def quick() -> bool:
+        begin = time.monotonic()
+        both.ours_only("get", "pods")
+        return time.monotonic() - begin < 0.5
+
+    eventually(quick)
