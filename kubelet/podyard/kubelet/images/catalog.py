@@ -23,6 +23,7 @@ logger = logging.getLogger("kubelet.images")
 
 BUILT_IN = Path(__file__).with_name("builtin.yaml")
 PROGRAMS = Path(shim.__file__).parent.with_name("programs")
+NODE_PATHS = (str(PROGRAMS), sys.prefix, sys.base_prefix)
 
 
 class ImageCatalog:
@@ -108,6 +109,7 @@ class ImageCatalog:
             listen=definition.listen,
             wait_for_ports=definition.wait_for_ports,
             stop_signal=definition.stop_signal,
+            host_paths=(str(self._directory), str(definition.directory), *NODE_PATHS, values["site"]),
             description=definition.description,
         )
 
@@ -124,6 +126,7 @@ class ImageCatalog:
             env={"PYTHONPATH": str(PROGRAMS / "python")},  # in case it is a Python program
             listen=ListenMode.PORT,
             wait_for_ports=True,
+            host_paths=(os.path.dirname(path), path, *NODE_PATHS),
             description="an executable file of the node",
         )
 
