@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,27 +214,26 @@ spec:
     namespace.kubectl("delete", "pod", "waits", "--now")
 
 
-def test_termination_hooks_and_grace(namespace: Namespace) -> None:
-    file = f"/tmp/podyard-test-{namespace.name}-{os.getpid()}"
+def test_termination_hooks_and_grace(namespace: Namespace, tmp_path: Path) -> None:
     namespace.apply(f"""
 apiVersion: v1
 kind: Pod
 metadata: {{name: slow}}
 spec:
   terminationGracePeriodSeconds: 2
+  volumes: [{{name: shared, hostPath: {{path: {tmp_path}}}}}]
   containers:
   - name: c
     image: busybox
-    command: [sh, -c, "trap 'echo term >> {file}' TERM; while :; do sleep 0.1; done"]
-    lifecycle: {{preStop: {{exec: {{command: [sh, -c, "echo stop >> {file}"]}}}}}}
+    volumeMounts: [{{name: shared, mountPath: /shared}}]
+    command: [sh, -c, "trap 'echo term >> /shared/file' TERM; while :; do sleep 0.1; done"]
+    lifecycle: {{preStop: {{exec: {{command: [sh, -c, "echo stop >> /shared/file"]}}}}}}
 """)
     namespace.kubectl("wait", "--for=condition=Ready", "pod/slow", "--timeout=20s")
     began = time.monotonic()
     namespace.kubectl("delete", "pod", "slow")
     assert time.monotonic() - began >= 2, "it ignores SIGTERM, so it had its whole grace period"
-    with open(file) as written:
-        assert written.read().split() == ["stop", "term"]
-    os.unlink(file)
+    assert (tmp_path / "file").read_text().split() == ["stop", "term"]
 
 
 class TestExec:

@@ -7,7 +7,7 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from podyard.kubelet.node import Addresses, make_node, make_status, node_images,
 from podyard.kubelet.node_agent import NodeAgent
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pulling import ImagePuller
-from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, subprocess
+from podyard.kubelet.runtime import ContainerRuntime, Features, subprocess
 from podyard.kubelet.starter import ContainerStarter
 from podyard.kubelet.status_manager import StatusManager
 from podyard.kubelet.streaming import StreamingService
@@ -73,9 +73,10 @@ async def main(args: argparse.Namespace) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
         runtime = subprocess.SubprocessRuntime(root)
+        probing = asyncio.create_task(runtime.features())
         await runtime.start()
         try:
-            await _serve(args, root, runtime)
+            await _serve(args, root, runtime, probing)
         finally:
             await runtime.close()
 
@@ -107,7 +108,9 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime) -> None:
+async def _serve(
+    args: argparse.Namespace, root: Path, runtime: ContainerRuntime, features: Awaitable[Features]
+) -> None:
     clock = RealClock()
     tls = tls_files(args)
     client = Client(args.server, tls)
@@ -123,6 +126,7 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
         client,
         make_node(args.node_name, machine),
         status,
+        await features,
         network,
         recorder,
         clock,
@@ -149,12 +153,14 @@ async def _serve(args: argparse.Namespace, root: Path, runtime: ContainerRuntime
         statuses=StatusManager(client, clock),
         recorder=recorder,
         clock=clock,
+        node_name=args.node_name,
         node_ip=args.node_ip,
         log_root=root / "logs",
         network_problem=lambda: agent.network_problem,
         cluster_dns=args.cluster_dns,
         cluster_domain=args.cluster_domain,
-        host_dns=_host_dns(),
+        host_dns=parse_resolv_conf(_text("/etc/resolv.conf")),
+        host_hosts=_text("/etc/hosts"),
     )
     kubelet = Kubelet(context, pods, services)
     if args.metrics_address:
@@ -198,8 +204,8 @@ async def serve_streams(service: StreamingService, host: str, port: int, tls: Tl
     return server
 
 
-def _host_dns() -> DnsConfig:
+def _text(path: str) -> str:
     try:
-        return parse_resolv_conf(Path("/etc/resolv.conf").read_text())
+        return Path(path).read_text(errors="replace")
     except OSError:
-        return DnsConfig()
+        return ""

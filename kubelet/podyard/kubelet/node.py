@@ -12,6 +12,8 @@ from typing import Any
 from podyard.api.times import to_rfc3339_micro
 from podyard.api.version import GIT_VERSION, PODYARD_VERSION
 from podyard.kubelet.images import Image
+from podyard.kubelet.isolation import node_condition
+from podyard.kubelet.runtime import Features
 
 Object = dict[str, Any]
 
@@ -132,7 +134,7 @@ def node_images(images: Iterable[Image]) -> list[Object]:
     return sorted(listed, key=lambda image: -int(str(image["sizeBytes"])))[:MAX_IMAGES]
 
 
-def make_conditions(not_ready: str, old: list[Object], now: str) -> list[Object]:
+def make_conditions(not_ready: str, features: Features, old: list[Object], now: str) -> list[Object]:
     """The node's conditions. `not_ready` says why pods cannot run; empty: they can.
 
     A condition that stays as it was in `old` keeps its lastTransitionTime. `now` is RFC 3339.
@@ -149,7 +151,11 @@ def make_conditions(not_ready: str, old: list[Object], now: str) -> list[Object]
     )
     since = {condition["type"]: condition for condition in old}
     conditions = []
-    for type_, status, reason, message in (*((t, "False", r, m) for t, r, m in healthy), ready):
+    for type_, status, reason, message in (
+        *((t, "False", r, m) for t, r, m in healthy),
+        node_condition(features),
+        ready,
+    ):
         previous = since.pop(type_, {})
         unchanged = previous.get("status") == status and "lastTransitionTime" in previous
         conditions.append(

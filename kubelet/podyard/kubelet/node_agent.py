@@ -24,6 +24,7 @@ from podyard.kubelet.node import (
     status_differs,
 )
 from podyard.kubelet.pod_events import Recorder
+from podyard.kubelet.runtime import Features
 from podyard.process.clock import Clock
 
 Object = dict[str, Any]
@@ -37,8 +38,8 @@ logger = logging.getLogger("kubelet.node")
 class NodeAgent:
     """Speaks for one node.
 
-    `node` is the object to register and `status` its status without conditions. `network_configured`
-    is called when pods can be given addresses from now on.
+    `node` is the object to register, `status` its status without conditions and `features` what
+    isolation its pods have. `network_configured` is called when pods can be given addresses from now on.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class NodeAgent:
         client: Client,
         node: Object,
         status: Object,
+        features: Features,
         network: NetworkProvider,
         recorder: Recorder,
         clock: Clock,
@@ -54,6 +56,7 @@ class NodeAgent:
         self._client = client
         self._node = node
         self._status = status
+        self._features = features
         self._network = network
         self._recorder = recorder
         self._clock = clock
@@ -144,7 +147,7 @@ class NodeAgent:
         current = self._node.get("status") or {}
         status = {
             **self._status,
-            "conditions": make_conditions(self._problem, current.get("conditions") or [], now),
+            "conditions": self._conditions(current, now),
         }
         if status_differs(current, status):
             await self._write_status(status)
@@ -153,8 +156,11 @@ class NodeAgent:
 
     async def _send_status_anyhow(self) -> None:
         now = to_rfc3339(self._clock.now())
-        old = (self._node.get("status") or {}).get("conditions") or []
-        await self._write_status({**self._status, "conditions": make_conditions(self._problem, old, now)})
+        conditions = self._conditions(self._node.get("status") or {}, now)
+        await self._write_status({**self._status, "conditions": conditions})
+
+    def _conditions(self, current: Object, now: str) -> list[Object]:
+        return make_conditions(self._problem, self._features, current.get("conditions") or [], now)
 
     async def _write_status(self, status: Object) -> None:
         was_ready = is_ready(self._node)

@@ -6,6 +6,7 @@ import logging
 import shutil
 from typing import Any
 
+from podyard.kubelet.isolation import EVENT, pod_warning
 from podyard.kubelet.network import NetworkError
 from podyard.kubelet.observed import Observed
 from podyard.kubelet.pod_context import PodContext
@@ -29,6 +30,8 @@ async def make_sandbox(
         hosted = pod["spec"].get("hostNetwork")
         ip = context.node_ip if hosted else await context.network.allocate(uid)
         await context.runtime.run_pod_sandbox(context.sandbox_config(pod, ip, attempt))
+        if observed.sandbox is None and (lacks := pod_warning(pod, await context.runtime.features())):
+            events.warning(EVENT, lacks)
     except (NetworkError, RuntimeFailure) as error:
         logger.warning("sandbox of pod %s: %s", pod["metadata"]["name"], error)
         events.warning("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")

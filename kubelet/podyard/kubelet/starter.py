@@ -13,6 +13,7 @@ from podyard.client.client import Client
 from podyard.kubelet.env import EnvError, Sources, expand_all, make_environment, references
 from podyard.kubelet.hooks import HookError, run_hook
 from podyard.kubelet.images import Image, resolve_command, runs_own_program
+from podyard.kubelet.isolation import VOLUMES_EVENT, unmounted
 from podyard.kubelet.pod_events import PodEvents
 from podyard.kubelet.pulling import ImagePuller, StartFailure
 from podyard.kubelet.runtime import (
@@ -29,6 +30,8 @@ from podyard.kubelet.volumes.node_volumes import NodeVolumes
 from podyard.process.clock import Clock
 
 Object = dict[str, Any]
+
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 
 logger = logging.getLogger("kubelet")
 
@@ -112,11 +115,9 @@ class ContainerStarter:
         except (EnvError, StatusError, VolumeError) as error:
             events.warning("Failed", f"Error: {error}", name)
             raise StartFailure("CreateContainerConfigError", str(error)) from None
-        lacking = (await self._runtime.features()).mount_problem
-        if mounts and lacking:
-            listed = ", ".join(mount.container_path for mount in mounts)
-            events.warning("VolumesNotMounted", f"Volumes are not mounted at {listed}: {lacking}", name)
         config = replace(container_config(container, attempt, image, env), mounts=mounts)
+        if attempt == 0 and (missing := unmounted(mounts, await self._runtime.features())):
+            events.warning(VOLUMES_EVENT, missing, name)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)
             raise StartFailure("CreateContainerError", "no command specified")
@@ -191,5 +192,7 @@ def container_config(
         listen=image.listen,
         wait_for_ports=image.wait_for_ports and (bool(declared) or runs_own_program(image, command)),
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,
+        host_paths=[path for path in image.host_paths if path],
+        termination_message_path=container.get("terminationMessagePath") or TERMINATION_MESSAGE_PATH,
         annotations={HASH_ANNOTATION: container_hash(container)},
     )

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from podyard.kubelet.images import Image, resolve_command
-from podyard.kubelet.runtime import ContainerConfig, ContainerState, ContainerStatus, PodSandboxConfig
+from podyard.kubelet.runtime import (
+    ContainerConfig,
+    ContainerState,
+    ContainerStatus,
+    Features,
+    NamespaceMode,
+    PodSandboxConfig,
+)
+from podyard.kubelet.runtime.features import probe_features
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime
 from podyard.kubelet.shim import marker
+
+
+@functools.cache
+def _lacking() -> str:
+    with tempfile.TemporaryDirectory() as directory:
+        found = probe_features(Path(directory))
+    return found.mount_problem or found.pid_problem
+
+
+needs_namespaces = pytest.mark.skipif(bool(_lacking()), reason=f"no namespaces here: {_lacking()}")
 
 _numbers = itertools.count(os.getpid() * 16)
 
@@ -26,28 +48,30 @@ def fresh_ip() -> str:
 class Pods:
     """The runtime and what a test asks of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, probe: Callable[[Path], Features] = probe_features) -> None:
         self.root = root
-        self.runtime = SubprocessRuntime(root)
+        self.probe = probe
+        self.runtime = SubprocessRuntime(root, probe)
 
     async def restart_kubelet(self) -> None:
         """Let go of everything, as a kubelet does that ends, and begin anew."""
         await self.runtime.close()
-        self.runtime = SubprocessRuntime(self.root)
+        self.runtime = SubprocessRuntime(self.root, self.probe)
         await self.runtime.start()
 
-    async def sandbox(self, ip: str = "") -> str:
+    async def sandbox(self, ip: str = "", **config: Any) -> str:
         """A sandbox of its own for every call."""
         number = next(_numbers)
+        defaults: dict[str, Any] = {"hostname": f"pod-{number}"}
         return await self.runtime.run_pod_sandbox(
             PodSandboxConfig(
                 name=f"pod-{number}",
                 namespace="default",
                 uid=f"uid-{number}",
                 ip=ip or fresh_ip(),
-                hostname=f"pod-{number}",
                 log_directory=self.root / "logs" / str(number),
                 labels={"app": "test"},
+                **{**defaults, **config},
             )
         )
 
@@ -56,6 +80,7 @@ class Pods:
         argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
         defaults: dict[str, Any] = {"name": "main", "image": "image", "image_id": "sha256:0"}
         defaults["log_path"] = f"main/{next(_numbers)}.log"
+        defaults["host_paths"] = [str(self.root)]  # where tests and containers meet
         return await self.runtime.create_container(
             sandbox or await self.sandbox(), ContainerConfig(command=argv, **{**defaults, **config})
         )
@@ -65,6 +90,10 @@ class Pods:
         container_id = await self.create(command, **config)
         await self.runtime.start_container(container_id)
         return container_id
+
+    async def run_unsheltered(self, script: str, **config: Any) -> str:
+        """As `run`, but not as process 1, which takes no signal that it has not asked for."""
+        return await self.run(script, sandbox=await self.sandbox(pid=NamespaceMode.NODE), **config)
 
     async def run_image(self, image: Image, ip: str, args: Sequence[str] = (), **config: Any) -> str:
         """A container of an image, as the kubelet makes it."""

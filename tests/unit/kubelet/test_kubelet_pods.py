@@ -26,6 +26,12 @@ from tests.unit.kubelet.runtime_harness import log_lines
 Object = dict[str, Any]
 
 SLEEP = "exec sleep 1000"
+SEES_SHARED: Object = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+
+
+def shared(path: Path) -> list[Object]:
+    """Volumes through which test and container meet."""
+    return [{"name": "shared", "hostPath": {"path": str(path)}}]
 
 
 @pytest.fixture
@@ -180,11 +186,11 @@ async def test_a_container_that_cannot_be_started(cluster: Cluster) -> None:
 
 async def test_hooks(cluster: Cluster, tmp_path: Path) -> None:
     hooks = {
-        "postStart": {"exec": {"command": ["sh", "-c", f"echo post >> {tmp_path}/hooks"]}},
-        "preStop": {"exec": {"command": ["sh", "-c", f"echo pre >> {tmp_path}/hooks"]}},
+        "postStart": {"exec": {"command": ["sh", "-c", "echo post >> /shared/hooks"]}},
+        "preStop": {"exec": {"command": ["sh", "-c", "echo pre >> /shared/hooks"]}},
     }
-    script = f"trap 'echo term >> {tmp_path}/hooks; exit' TERM; while :; do sleep 0.05; done"
-    await cluster.create("hooked", shell(script, lifecycle=hooks))
+    script = "trap 'echo term >> /shared/hooks; exit' TERM; while :; do sleep 0.05; done"
+    await cluster.create("hooked", shell(script, lifecycle=hooks, **SEES_SHARED), volumes=shared(tmp_path))
     await cluster.until("hooked", running)
     await cluster.client.delete(PODS, "hooked", "default")
     await cluster.until_gone("hooked")
@@ -248,8 +254,10 @@ async def test_a_failed_liveness_probe_restarts(cluster: Cluster) -> None:
 
 async def test_readiness_follows_its_probe(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "ready"
-    probe = {"exec": {"command": ["test", "-e", str(file)]}, "periodSeconds": 1, "failureThreshold": 1}
-    await cluster.create("probed", shell(SLEEP, readinessProbe=probe))
+    probe = {"exec": {"command": ["test", "-e", "/shared/ready"]}, "periodSeconds": 1, "failureThreshold": 1}
+    await cluster.create(
+        "probed", shell(SLEEP, readinessProbe=probe, **SEES_SHARED), volumes=shared(tmp_path)
+    )
     pod = await cluster.until("probed", lambda p: phase(p) == "Running")
     assert condition(pod, "Ready") == "False"
     file.touch()

@@ -20,6 +20,7 @@ from podyard.kubelet.node import (
     read_machine,
     status_differs,
 )
+from podyard.kubelet.runtime import Features
 
 Object = dict[str, Any]
 
@@ -76,11 +77,12 @@ def by_type(conditions: list[Object]) -> dict[str, Object]:
 
 
 def test_conditions_of_a_node_that_is_ready() -> None:
-    made = by_type(make_conditions("", [], NOW))
+    made = by_type(make_conditions("", Features(), [], NOW))
     assert {type_: c["status"] for type_, c in made.items()} == {
         "MemoryPressure": "False",
         "DiskPressure": "False",
         "PIDPressure": "False",
+        "SandboxIsolated": "True",
         "Ready": "True",
     }
     assert (made["Ready"]["reason"], made["Ready"]["message"]) == (
@@ -91,9 +93,9 @@ def test_conditions_of_a_node_that_is_ready() -> None:
 
 
 def test_conditions_change_their_times_only_when_they_change() -> None:
-    before = make_conditions("no network", [], THEN)
+    before = make_conditions("no network", Features(), [], THEN)
     before.append({"type": "Other", "status": "True"})
-    after = by_type(make_conditions("", before, NOW))
+    after = by_type(make_conditions("", Features(), before, NOW))
     assert (after["Ready"]["status"], after["Ready"]["lastTransitionTime"]) == ("True", NOW)
     assert after["PIDPressure"]["lastTransitionTime"] == THEN
     assert after["PIDPressure"]["lastHeartbeatTime"] == NOW
@@ -104,21 +106,21 @@ def test_a_node_without_a_range_is_not_ready() -> None:
     problem = network_not_ready({"spec": {}})
     assert problem.startswith("container runtime network not ready: NetworkReady=false")
     assert network_not_ready({"spec": {"podCIDR": "127.244.1.0/24"}}) == ""
-    ready = by_type(make_conditions(problem, [], NOW))["Ready"]
+    ready = by_type(make_conditions(problem, Features(), [], NOW))["Ready"]
     assert (ready["status"], ready["reason"], ready["message"]) == ("False", "KubeletNotReady", problem)
 
 
 def full(**fields: Any) -> Object:
     status = make_status("node1", Addresses("127.10.0.1", "127.10.0.1"), 10250, MACHINE)
-    return {**status, "conditions": make_conditions("", [], THEN), **fields}
+    return {**status, "conditions": make_conditions("", Features(), [], THEN), **fields}
 
 
 @pytest.mark.parametrize(
     ("current", "differs"),
     [
         (full(), False),
-        (full(conditions=make_conditions("", [], NOW)), False),
-        (full(conditions=make_conditions("no network", [], THEN)), True),
+        (full(conditions=make_conditions("", Features(), [], NOW)), False),
+        (full(conditions=make_conditions("no network", Features(), [], THEN)), True),
         (full(addresses=[]), True),
         ({}, True),
     ],

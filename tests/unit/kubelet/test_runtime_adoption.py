@@ -16,7 +16,9 @@ from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, processes_of, unt
 
 async def test_a_new_kubelet_finds_running_pods(pods: Pods) -> None:
     sandbox = await pods.sandbox()
-    container = await pods.run("sleep 1000", sandbox=sandbox, labels={"a": "b"}, attempt=3)
+    container = await pods.run(
+        "trap 'exit 5' TERM; sleep 1000 & wait", sandbox=sandbox, labels={"a": "b"}, attempt=3
+    )
     before = await pods.runtime.container_status(container)
     (sandbox_before,) = await pods.runtime.list_pod_sandboxes()
     await pods.restart_kubelet()
@@ -25,7 +27,7 @@ async def test_a_new_kubelet_finds_running_pods(pods: Pods) -> None:
     result = await pods.runtime.exec_sync(container, ["echo", "hi"], 10)
     assert result.stdout == b"hi\n"
     await pods.runtime.stop_container(container, 10)
-    assert (await pods.runtime.container_status(container)).exit_code == 143
+    assert (await pods.runtime.container_status(container)).exit_code == 5
 
 
 async def test_exit_codes_and_logs_of_what_ended_meanwhile(pods: Pods, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from podyard.api.patch import strategic_merge_patch
 from podyard.kubelet.backoff import Backoff
-from podyard.kubelet.dns import hostname, parse_resolv_conf, pod_dns
+from podyard.kubelet.dns import hostname, hosts_file, parse_resolv_conf, pod_dns
 from podyard.kubelet.durations import go_duration
 from podyard.kubelet.images import Image
 from podyard.kubelet.runtime import ContainerPort, DnsConfig, ListenMode
@@ -107,9 +107,43 @@ def test_resolv_conf() -> None:
 
 def test_host_names() -> None:
     subject = pod(name="x" * 62 + ".y")
-    assert hostname(subject) == "x" * 62
+    assert hostname(subject, "node1", "cluster.local") == "x" * 62
     subject["spec"]["hostname"] = "own"
-    assert hostname(subject) == "own"
+    assert hostname(subject, "node1", "cluster.local") == "own"
+    subject["spec"] |= {"subdomain": "sub", "setHostnameAsFQDN": True}
+    assert hostname(subject, "node1", "cluster.local") == "own.sub.default.svc.cluster.local"
+    subject["spec"]["subdomain"] = "x" * 60  # too long for the kernel
+    assert hostname(subject, "node1", "cluster.local") == "own"
+    subject["spec"]["hostNetwork"] = True
+    assert hostname(subject, "node1", "cluster.local") == "node1"
+
+
+def test_hosts_file() -> None:
+    subject = pod(name="web-0")
+    lines = hosts_file(subject, "127.244.1.2", "cluster.local", "1.2.3.4 other").splitlines()
+    assert lines[0] == "# Kubernetes-managed hosts file."
+    assert lines[1] == "127.0.0.1\tlocalhost"
+    assert lines[-1] == "127.244.1.2\tweb-0"
+    subject["spec"] |= {
+        "subdomain": "sub",
+        "hostAliases": [{"ip": "10.1.2.3", "hostnames": ["foo", "bar"]}, {"ip": "10.1.2.4"}],
+    }
+    assert hosts_file(subject, "127.244.1.2", "cluster.local", "").splitlines()[-5:] == [
+        "127.244.1.2\tweb-0.sub.default.svc.cluster.local\tweb-0",
+        "",
+        "# Entries added by HostAliases.",
+        "10.1.2.3\tfoo\tbar",
+        "10.1.2.4\t",
+    ]
+
+
+def test_hosts_file_on_the_nodes_network() -> None:
+    subject = pod()
+    subject["spec"] |= {"hostNetwork": True, "hostAliases": [{"ip": "10.1.2.3", "hostnames": ["foo"]}]}
+    assert hosts_file(subject, "127.10.0.1", "cluster.local", "1.2.3.4 other\n") == (
+        "# Kubernetes-managed hosts file (host network).\n1.2.3.4 other\n"
+        "\n# Entries added by HostAliases.\n10.1.2.3\tfoo\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ class ContainerConfig:
     listen: ListenMode = ListenMode.NONE
     wait_for_ports: bool = False  # `start_container` waits until the TCP ports accept connections
     stop_signal: str = "SIGTERM"
-    mounts: Sequence[Mount] = ()  # outer ones before those below them
+    mounts: Sequence[Mount] = ()  # outer ones before those below them; not made where `features` says so
+    host_paths: Sequence[str] = ()  # of the node, which it must see though they be below /tmp or /run
+    termination_message_path: str = "/dev/termination-log"
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,9 +1,12 @@
 """Where the subprocess runtime keeps its state, and in which words.
 
 ROOT/sandboxes/ID/config.json               the sandbox, written once by the kubelet
+                  etc/                      resolv.conf, hosts and hostname of its containers
+                  shm/                      their /dev/shm
                   shim.sock, shim.log       the shim's socket and its complaints
                   containers/ID/config.json the container, written once by the kubelet
                                 state.json  first written by the kubelet, then by the shim alone
+                                tmp/        its /tmp
                                 …           $PODYARD_DIRECTORY: the container's own
 """
 
@@ -23,6 +26,8 @@ from podyard.kubelet.runtime import (
     ContainerState,
     ContainerStatus,
     DnsConfig,
+    Features,
+    NamespaceMode,
     PodSandboxConfig,
 )
 from podyard.kubelet.shim.spawn import DEFAULT_PATH
@@ -77,12 +82,17 @@ def write_json(path: Path, value: object) -> None:
     os.replace(new, path)
 
 
-def new_sandbox(root: Path, sandbox_id: str, config: PodSandboxConfig, now: float) -> SandboxFiles:
+def new_sandbox(
+    root: Path, sandbox_id: str, config: PodSandboxConfig, features: Features, now: float
+) -> SandboxFiles:
     """Write a new sandbox to disk."""
     directory = root / "sandboxes" / sandbox_id
     (directory / "containers").mkdir(parents=True)
-    directory.chmod(0o700)
-    write_json(directory / "config.json", _sandbox_json(config, now))
+    (directory / "etc").mkdir()
+    (directory / "etc/hostname").write_text(f"{config.hostname}\n")
+    (directory / "etc/hosts").write_text(config.hosts)
+    (directory / "etc/resolv.conf").write_text(resolv_conf(config.dns))
+    write_json(directory / "config.json", _sandbox_json(config, features, now))
     return SandboxFiles(sandbox_id, directory, now, config)
 
 
@@ -110,6 +120,12 @@ def new_container(
         "waitForPorts": config.wait_for_ports,
         "stopSignal": config.stop_signal,
         "terminationLog": str(directory / "termination-log"),
+        "terminationMessagePath": config.termination_message_path,
+        "mounts": [
+            {"hostPath": m.host_path, "containerPath": m.container_path, "readOnly": m.read_only}
+            for m in config.mounts
+        ],
+        "hostPaths": list(config.host_paths),
         "labels": dict(config.labels),
         "annotations": dict(config.annotations),
     }
@@ -119,6 +135,14 @@ def new_container(
     write_json(directory / "config.json", document)
     container.save_state()
     return container
+
+
+def resolv_conf(dns: DnsConfig) -> str:
+    """The text of /etc/resolv.conf, as containerd writes it."""
+    lines = [f"search {' '.join(dns.searches)}\n"] if dns.searches else []
+    lines += [f"nameserver {server}\n" for server in dns.servers]
+    lines += [f"options {' '.join(dns.options)}\n"] if dns.options else []
+    return "".join(lines)
 
 
 def environment(config: ContainerConfig, hostname: str, home: str, directory: Path) -> dict[str, str]:
@@ -204,7 +228,7 @@ def _read(path: Path) -> Json:
     return value
 
 
-def _sandbox_json(config: PodSandboxConfig, now: float) -> Mapping[str, Any]:
+def _sandbox_json(config: PodSandboxConfig, features: Features, now: float) -> Mapping[str, Any]:
     return {
         "name": config.name,
         "namespace": config.namespace,
@@ -219,6 +243,15 @@ def _sandbox_json(config: PodSandboxConfig, now: float) -> Mapping[str, Any]:
             "servers": config.dns.servers,
             "searches": config.dns.searches,
             "options": config.dns.options,
+        },
+        "hosts": config.hosts,
+        "pid": str(config.pid),
+        "ipc": str(config.ipc),
+        "namespaces": {  # what it really gets
+            "mount": not features.mount_problem,
+            "user": features.user,
+            "pid": str(NamespaceMode.NODE if features.pid_problem else config.pid),
+            "ipc": config.ipc != NamespaceMode.NODE,
         },
         "createdAt": now,
     }
@@ -241,4 +274,7 @@ def _sandbox_config(document: Json) -> PodSandboxConfig:
             searches=tuple(dns["searches"]),
             options=tuple(dns["options"]),
         ),
+        hosts=document["hosts"],
+        pid=NamespaceMode(document["pid"]),
+        ipc=NamespaceMode(document["ipc"]),
     )

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from podyard.kubelet.runtime import (
@@ -26,6 +26,7 @@ from podyard.kubelet.runtime import (
     store,
 )
 from podyard.kubelet.runtime.exec import Collector, open_streams
+from podyard.kubelet.runtime.features import probe_features
 from podyard.kubelet.runtime.shim_client import launch
 from podyard.kubelet.runtime.supervisor import Sandbox, Supervisor
 
@@ -35,27 +36,33 @@ SHUTDOWN_SECONDS = 10.0
 class SubprocessRuntime:
     """The ContainerRuntime whose containers are subprocesses of shims; its state is in `root/sandboxes`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, probe: Callable[[Path], Features] = probe_features) -> None:
         self._root = root
         self._supervisor = Supervisor(root)
+        self._probe = probe
+        self._features: asyncio.Task[Features] | None = None
 
     async def start(self) -> None:
         """Find what an earlier kubelet left and watch it from now on."""
         await self._supervisor.start()
 
     async def features(self) -> Features:
-        """None yet: containers share the node's files and process ids."""
-        problem = "this runtime gives containers no file system of their own"
-        return Features(mount_problem=problem, pid_problem=problem)
+        """What isolation new pods get; found out (in some 40 ms) when it is first asked for."""
+        if self._features is None:
+            self._features = asyncio.create_task(asyncio.to_thread(self._probe, self._root))
+        return await asyncio.shield(self._features)
 
     async def close(self) -> None:
         """Let go of everything without stopping it."""
+        if self._features is not None:
+            await asyncio.wait([self._features])
         await self._supervisor.close()
 
     async def run_pod_sandbox(self, config: PodSandboxConfig) -> str:
         """Start a shim and wait for its hello (some 30 ms)."""
+        features = await self.features()
         try:
-            files = store.new_sandbox(self._root, secrets.token_hex(32), config, time.time())
+            files = store.new_sandbox(self._root, secrets.token_hex(32), config, features, time.time())
             shim = launch(files.directory, f"{config.namespace}/{config.name}")
         except OSError as error:  # a half-made directory goes at the next start
             raise RuntimeFailure(f"cannot make the sandbox: {error}") from None

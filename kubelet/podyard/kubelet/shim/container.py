@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from podyard.kubelet.shim import marker, spawn
+from podyard.kubelet.shim import marker
+from podyard.kubelet.shim.birth import Door, StartError
 from podyard.kubelet.shim.forward import TcpForward, UdpForward, open_forward
 from podyard.kubelet.shim.log import LogFile
 from podyard.kubelet.shim.loop import Loop, Timer
+from podyard.kubelet.shim.namespaces import Namespaces
 from podyard.kubelet.shim.ports import PortWait, free_port
+from podyard.kubelet.shim.spawn import spawn
 from podyard.kubelet.shim.streams import ContainerStreams
 
 READY_SECONDS = 5.0
@@ -27,7 +30,12 @@ class Container:
     """Its directory holds config.json, which the kubelet has written, and state.json."""
 
     def __init__(
-        self, loop: Loop, directory: str, pod_ip: str, changed: Callable[[Container, str], None]
+        self,
+        loop: Loop,
+        directory: str,
+        pod_ip: str,
+        namespaces: Namespaces,
+        changed: Callable[[Container, str], None],
     ) -> None:
         with open(f"{directory}/config.json", encoding="utf-8") as file:
             self._config = json.load(file)
@@ -40,6 +48,7 @@ class Container:
         self._loop = loop
         self._directory = directory
         self._pod_ip = pod_ip
+        self._namespaces = namespaces
         self._changed = changed
         self._pid = 0
         self._status: int | None = None  # of waitpid, once it has ended
@@ -64,7 +73,7 @@ class Container:
     def start(self, started: Callable[[], None]) -> None:
         """Run it and call `started` when it is running (or has ended already). Raises StartError."""
         if self.state["state"] != "created" or self.alive:
-            raise spawn.StartError("the container has been started before")
+            raise StartError("the container has been started before")
         config = self._config
         private = self._private_ports()
         self._env = {**self._listen_env(private), **config["env"]}
@@ -77,8 +86,9 @@ class Container:
             ended=self._output_ended,
         )
         try:
-            self._pid = self._spawn(config["command"], streams.stdio, config["tty"])
-        except spawn.StartError as error:
+            door = self._namespaces.container(config, self._directory)
+            self._pid = self._spawn(config["command"], streams.stdio, config["tty"], door)
+        except StartError as error:
             streams.started()
             streams.close()
             now = time.time()
@@ -100,7 +110,7 @@ class Container:
 
     def exec(self, command: list[str], stdio: tuple[int, int, int], tty: bool) -> int:
         """Run a command beside the main process; returns its pid. Raises StartError."""
-        return self._spawn(command, stdio, tty)
+        return self._spawn(command, stdio, tty, self._namespaces.beside(self._pid))
 
     def stop(self, timeout: float, stopped: Callable[[], None]) -> None:
         """Ask it to end, insist after `timeout` seconds; `stopped` is called when it has ended."""
@@ -133,11 +143,12 @@ class Container:
         self._give_up_at = time.monotonic() + DRAIN_SECONDS
         self._settle()
 
-    def _spawn(self, command: list[str], stdio: tuple[int, int, int], tty: bool) -> int:
+    def _spawn(self, command: list[str], stdio: tuple[int, int, int], tty: bool, door: Door) -> int:
+        directory = self._config["workingDir"]
         try:
-            return spawn.spawn(command, self._env, self._config["workingDir"], self.marker, stdio, tty)
-        except spawn.StartError as error:
-            raise spawn.StartError(f"unable to start container process: {error}") from None
+            return spawn(command, self._env, directory, self.marker, stdio, tty, door)
+        except StartError as error:
+            raise StartError(f"unable to start container process: {error}") from None
 
     def _output_ended(self) -> None:
         self._drained = True

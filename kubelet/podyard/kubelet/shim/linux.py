@@ -1,27 +1,101 @@
-"""The three prctl(2) calls that Python has no name for."""
+"""The system calls that Python has no name for (os.unshare and os.setns only from 3.12 on)."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_NOATIME = 0x400
+MS_NODIRATIME = 0x800
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+MS_RELATIME = 0x200000
+
+_MNT_DETACH = 2
+_ST_RELATIME = 0x1000  # in statvfs, where the other flags have mount's numbers
+_SAME_IN_STATVFS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def set_name(name: str) -> None:
     """What `ps -o comm` shows, at most 15 characters."""
-    _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
 
 
 def become_subreaper() -> None:
     """Orphaned descendants become this process' children instead of init's."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent() -> None:
     """The kernel kills the caller when its parent ends."""
-    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2). Raises OSError."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(path: str, kind: int) -> None:
+    """Join the namespace of /proc/PID/ns/…. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(fd, kind), f"setns {path}")
+    finally:
+        os.close(fd)
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """mount(2). Raises OSError."""
+    names = [ctypes.c_char_p(os.fsencode(text)) for text in (source, target, kind)]
+    result = _libc.mount(*names, ctypes.c_ulong(flags), ctypes.c_char_p(options.encode()))
+    _check(result, f"mount {kind or source} at {target}")
+
+
+def bind(source: str, target: str) -> None:
+    """Show `source`, with all that is mounted below it, at `target`. Raises OSError."""
+    mount(source, target, flags=MS_BIND | MS_REC)
+
+
+def make_read_only(target: str) -> None:
+    """Of a bind mount; its other flags stay, as a user namespace demands. Raises OSError."""
+    has = os.statvfs(target).f_flag
+    flags = has & _SAME_IN_STATVFS | (MS_RELATIME if has & _ST_RELATIME else 0)
+    mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
+
+
+def unmount(target: str) -> None:
+    """Detach what is mounted there. Raises OSError."""
+    _check(_libc.umount2(ctypes.c_char_p(os.fsencode(target)), _MNT_DETACH), f"unmount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root, and show the old one at `old`. Raises OSError."""
+    names = [ctypes.c_char_p(os.fsencode(text)) for text in (new, old)]
+    _check(_libc.pivot_root(*names), "pivot_root")
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)

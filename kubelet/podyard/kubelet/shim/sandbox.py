@@ -12,6 +12,7 @@ from podyard.kubelet.shim import linux
 from podyard.kubelet.shim.connection import Connection
 from podyard.kubelet.shim.container import Container
 from podyard.kubelet.shim.loop import READ, Loop
+from podyard.kubelet.shim.namespaces import Namespaces
 
 SOCKET = "shim.sock"
 
@@ -29,7 +30,10 @@ class Sandbox:
 
     def __init__(self, loop: Loop, directory: str) -> None:
         with open(f"{directory}/config.json", encoding="utf-8") as file:
-            self._pod_ip: str = json.load(file)["ip"]
+            config = json.load(file)
+        self._pod_ip: str = config["ip"]
+        self._namespaces = Namespaces(config["namespaces"], directory)
+        self._namespaces.enter(config["hostname"])
         self._loop = loop
         self._directory = directory
         self._containers: dict[str, Container] = {}
@@ -121,7 +125,9 @@ class Sandbox:
     def _container(self, container_id: str) -> Container:
         if container_id not in self._containers:
             directory = f"{self._directory}/containers/{container_id}"
-            self._containers[container_id] = Container(self._loop, directory, self._pod_ip, self._changed)
+            self._containers[container_id] = Container(
+                self._loop, directory, self._pod_ip, self._namespaces, self._changed
+            )
         return self._containers[container_id]
 
     def _changed(self, container: Container, event: str) -> None:

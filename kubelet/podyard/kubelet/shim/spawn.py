@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import signal
@@ -10,13 +9,10 @@ import stat
 import termios
 from collections.abc import Sequence
 
-from podyard.kubelet.shim import linux, marker
+from podyard.kubelet.shim import marker
+from podyard.kubelet.shim.birth import Door, StartError, fork
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class StartError(Exception):
-    """The program could not be started."""
 
 
 def look_path(program: str, path: str, directory: str) -> str:
@@ -46,49 +42,28 @@ def spawn(
     mark: int,
     stdio: tuple[int, int, int],
     tty: bool,
+    door: Door,
 ) -> int:
-    """Run `command` in a session of its own and return its pid once exec has worked.
+    """Run `command` behind `door`, in a session of its own, and return its pid once exec has worked.
 
     `stdio` are descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
     session's. Raises StartError.
     """
-    if not os.path.isdir(directory):
-        raise StartError(f'chdir to cwd ("{directory}") set in config.json failed: no such file or directory')
-    file = look_path(command[0], env.get("PATH", DEFAULT_PATH), directory)
-    shim = os.getpid()
-    read, write = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _become(file, command, env, directory, mark, stdio, tty, shim)
-        except BaseException as error:
-            number = error.errno if isinstance(error, OSError) else 0
-            os.write(write, str(number or errno.EINVAL).encode())
-        finally:
-            os._exit(127)
-    os.close(write)
-    failure = os.read(read, 16)
-    os.close(read)
-    if failure:
-        os.waitpid(pid, 0)
-        raise StartError(f"exec {command[0]}: {_text(int(failure))}")
-    return pid
+    return fork(door, lambda: _become(command, env, directory, mark, stdio, tty))
 
 
 def _become(
-    file: str,
     command: Sequence[str],
     env: dict[str, str],
     directory: str,
     mark: int,
     stdio: tuple[int, int, int],
     tty: bool,
-    shim: int,
 ) -> None:
-    """In the child: set everything up and exec; returns only by raising OSError."""
-    linux.die_with_parent()
-    if os.getppid() != shim:
-        os._exit(137)  # it died before we asked
+    """In the child: set everything up and exec; returns only by raising."""
+    if not os.path.isdir(directory):
+        raise StartError(f'chdir to cwd ("{directory}") set in config.json failed: no such file or directory')
+    file = look_path(command[0], env.get("PATH", DEFAULT_PATH), directory)
     marker.mark_this_process(mark)
     os.setsid()
     # Above 2 first, lest one of them be overwritten before it has been copied.
@@ -103,7 +78,10 @@ def _become(
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
     os.chdir(directory)
-    os.execve(file, list(command), env)
+    try:
+        os.execve(file, list(command), env)
+    except OSError as error:
+        raise StartError(f"exec {command[0]}: {_text(error.errno)}") from None
 
 
 def _text(number: int | None) -> str:
