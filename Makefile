@@ -1,9 +1,10 @@
-# make up: start a cluster here.   make test: pass the tests.   The rest is for developers.
+# make demo: see a tutorial played.   make up: start a cluster here.   make test: pass the tests.
+# The rest is for developers.
 VENV := .venv
 PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
-.PHONY: setup up test unit e2e check format proto bench clean
+.PHONY: setup demo up test unit e2e check format proto bench clean
 
 setup: $(STAMP)
 
@@ -12,6 +13,9 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'podyard needs the venv module (Debian: apt-get install python3-venv)' >&2; exit 1; }
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+demo: setup
+	@$(VENV)/bin/podyard demo
 
 up: setup
 	@$(VENV)/bin/podyard up

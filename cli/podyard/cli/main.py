@@ -14,6 +14,7 @@ USER_COMMANDS = {
     "status": "show its processes",
     "kubeconfig": "print a kubeconfig for it",
     "shell": "be on a node: a shell where its addresses and DNS answer",
+    "demo": "play a Kubernetes tutorial from start to end in a throw-away cluster",
     "version": "print the version",
 }
 """Modules of podyard.cli.commands: `add_arguments(parser)` and `command(args) -> int`."""
