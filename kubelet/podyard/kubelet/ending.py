@@ -20,6 +20,14 @@ Object = dict[str, Any]
 
 DELETE_RETRY_SECONDS = 1.0
 
+NEWS_SECONDS = 0.3
+"""How long a ready pod that is being deleted goes on before its containers are told to stop.
+
+Its deletion reaches the proxies by way of its Services' EndpointSlices. A server that stops listening
+sooner than that resets whoever is in its accept queue, however gracefully it means to end. This is
+part of the grace period.
+"""
+
 logger = logging.getLogger("kubelet")
 
 
@@ -51,6 +59,7 @@ class EndingSteps:
         self._wake = wake
         self._grace = wanted.grace
         self._hastened = False
+        self._killing = False
         self._status_sent = False
         self._removed = False
         self._deleted = False
@@ -74,11 +83,11 @@ class EndingSteps:
         if not self._began:
             self._began = True
             await tasks.cancel()
-            tasks.start("pod end", self._stop(pod, events, again=False))
+            tasks.start("pod end", self._stop(pod, events))
         elif self._hastened and not self.stopped:
             self._hastened = False
             await tasks.cancel()
-            tasks.start("pod end", self._stop(pod, events, again=True))
+            tasks.start("pod end", self._stop(pod, events))
         if tasks.names() or not self.stopped:
             return
         if gone:
@@ -92,8 +101,12 @@ class EndingSteps:
             elif not self._deleted:
                 tasks.start("pod deletion", self._delete(pod))
 
-    async def _stop(self, pod: Object, events: PodEvents, *, again: bool) -> None:
+    async def _stop(self, pod: Object, events: PodEvents) -> None:
         uid = pod["metadata"]["uid"]
+        if not self._killing and self._grace > NEWS_SECONDS and _is_ready_and_deleted(pod):
+            await self._context.clock.sleep(NEWS_SECONDS)
+            self._grace -= NEWS_SECONDS
+        again, self._killing = self._killing, True
         runtime = self._context.runtime
         observed = observe(uid, await runtime.list_pod_sandboxes(), await runtime.list_containers())
         await kill_all(self._context, pod, observed.running(), self._grace, events, again=again)
@@ -120,3 +133,9 @@ class EndingSteps:
                 await self._context.clock.sleep(DELETE_RETRY_SECONDS)
                 return
         self._deleted = True
+
+
+def _is_ready_and_deleted(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or ()
+    is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return is_ready and "deletionTimestamp" in pod["metadata"]

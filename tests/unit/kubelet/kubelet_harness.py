@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from podyard.api.resources import EVENTS, NODES, PODS, SERVICES
+from podyard.api.resources import CONFIGMAPS, EVENTS, NODES, PODS, SERVICEACCOUNTS, SERVICES
 from podyard.client.client import Client
 from podyard.client.informer import Informer
 from podyard.kubelet import command
@@ -166,6 +166,7 @@ async def running_cluster(data_dir: Path) -> AsyncIterator[Cluster]:
         cluster = Cluster(server, data_dir, client)
         informers = [asyncio.create_task(i.run()) for i in (cluster.pods, cluster.events, cluster.nodes)]
         try:
+            await _prepare_namespace(client)
             await cluster.start_kubelet()
             yield cluster
         finally:
@@ -174,6 +175,16 @@ async def running_cluster(data_dir: Path) -> AsyncIterator[Cluster]:
             for task in informers:
                 task.cancel()
             await client.close()
+
+
+async def _prepare_namespace(client: Client) -> None:
+    """What the controllers put into every namespace, and every pod mounts."""
+    for resource, name in ((SERVICEACCOUNTS, "default"), (CONFIGMAPS, "kube-root-ca.crt")):
+        metadata = {"name": name, "namespace": "default"}
+        data = {"data": {"ca.crt": ""}} if resource is CONFIGMAPS else {}
+        await client.create(
+            resource, {"apiVersion": "v1", "kind": resource.kind, "metadata": metadata, **data}
+        )
 
 
 def condition(obj: Object, type_: str) -> str:
