@@ -8,6 +8,7 @@ import logging
 from podyard.api.resources import ENDPOINTSLICES, NAMESPACES, SERVICES
 from podyard.client.client import Client, Object
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
+from podyard.dns.answers import Answers
 from podyard.dns.zone import ServiceKey, Zone, records_of
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -18,8 +19,9 @@ logger = logging.getLogger("dns")
 class Cluster:
     """The informers. Answers go on from what is known while the apiserver is away."""
 
-    def __init__(self, client: Client, zone: Zone) -> None:
+    def __init__(self, client: Client, zone: Zone, answers: Answers) -> None:
         self._zone = zone
+        self._answers = answers
         self.services = Informer(client, SERVICES)
         self.slices = Informer(client, ENDPOINTSLICES, label_selector=SERVICE_NAME_LABEL)
         self._namespaces = Informer(client, NAMESPACES)
@@ -54,9 +56,9 @@ class Cluster:
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
-            self._zone.add_namespace(new["metadata"]["name"])
+            self._answers.forget(self._zone.add_namespace(new["metadata"]["name"]))
         elif old is not None:
-            self._zone.remove_namespace(old["metadata"]["name"])
+            self._answers.forget(self._zone.remove_namespace(old["metadata"]["name"]))
 
     def _mark(self, key: ServiceKey) -> None:
         """Sync in this turn of the event loop; changes that come together are one."""
@@ -75,7 +77,7 @@ class Cluster:
                 if service is not None:
                     slices = self.slices.by_index("service", "/".join(key))
                     records = records_of(service, slices, self._zone.domain)
-                self._zone.update(key, records)
+                self._answers.forget(self._zone.update(key, records))
             except Exception:
                 logger.exception("%s/%s: its records were not changed", *key)
 

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable
 
 from podyard.client.client import Client, add_server_argument
+from podyard.dns.answers import Answers
 from podyard.dns.cluster import Cluster
 from podyard.dns.counters import DnsMetrics
 from podyard.dns.forwarding import Forwarder, ResolvConf, Upstream
@@ -60,7 +61,8 @@ async def main(args: argparse.Namespace) -> None:
     forwarder = Forwarder(source)
     responder = Responder(zone, forwarder.available)
     metrics = DnsMetrics(zone)
-    server = Server(responder, forwarder, metrics)
+    answers = Answers()
+    server = Server(responder, answers, forwarder, metrics)
     try:
         port = await server.start(args.address, args.port)
     except OSError as error:
@@ -70,7 +72,7 @@ async def main(args: argparse.Namespace) -> None:
     metrics.publish()
     client = Client(args.server, tls_files(args))
     try:
-        await _serve(client, zone, responder, args, port)
+        await _serve(client, zone, answers, responder, args, port)
     finally:
         await server.stop()
         metrics.withdraw()
@@ -80,9 +82,14 @@ async def main(args: argparse.Namespace) -> None:
 
 
 async def _serve(
-    client: Client, zone: Zone, responder: Responder, args: argparse.Namespace, port: int
+    client: Client,
+    zone: Zone,
+    answers: Answers,
+    responder: Responder,
+    args: argparse.Namespace,
+    port: int,
 ) -> None:
-    cluster = Cluster(client, zone)
+    cluster = Cluster(client, zone, answers)
     registration = (
         Registration(client, cluster, args.service_ip, args.address, port) if args.service_ip else None
     )

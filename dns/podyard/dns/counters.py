@@ -29,6 +29,12 @@ class DnsMetrics(Collector):
         """Count an answer that is sent."""
         self.responses[answer[3] & 15] += 1
 
+    def answered_kept(self, transport: str, codes: bytes) -> None:
+        """Count queries that had kept answers; `codes` has the fourth byte of each answer."""
+        self.queries[transport] += len(codes)
+        for code in set(codes):
+            self.responses[code & 15] += codes.count(code)
+
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client at every scrape."""
         queries = CounterMetricFamily("podyard_dns_queries", "Queries by transport", labels=("proto",))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import dnslib
 from dnslib import RR, DNSRecord
 
+from podyard.dns.absence import SOA_NUMBERS, Absence
 from podyard.dns.types import (
     AAAA,
     ANY,
@@ -28,7 +29,7 @@ from podyard.dns.types import (
     TXT,
     A,
 )
-from podyard.dns.wire import LARGEST_BYTES, OUR_UDP_BYTES, Query, label, pack, response
+from podyard.dns.wire import LARGEST_BYTES, OUR_UDP_BYTES, Query, in_case_of, label, pack, response
 from podyard.dns.zone import Data, Found, Soa, Srv, Zone
 
 TTL = 5
@@ -38,6 +39,17 @@ CHASED = 8
 """Names that one ExternalName may lead through."""
 ADDITIONAL_TARGETS = 50
 """SRV targets whose addresses come along."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """The answer's bytes, which hold for equal queries, too, as long as nothing changes at `names`.
+
+    Without names the answer is for this query alone.
+    """
+
+    data: bytes
+    names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,25 +75,35 @@ class Responder:
     def __init__(self, zone: Zone, recursion: Callable[[], bool]) -> None:
         self._zone = zone
         self._recursion = recursion
+        self._absence = Absence(zone.domain, zone.soa, TTL)
         self.ready = False
 
-    def answer(self, query: Query, *, tcp: bool) -> bytes | Forward | Chase:
-        """The answer's bytes, or what is to be asked elsewhere."""
+    def answer(self, query: Query, *, tcp: bool) -> Reply | Forward | Chase:
+        """The answer, or what is to be asked elsewhere."""
         if query.edns_version:
-            return self.failure(query, BADVERS, tcp=tcp)
+            return Reply(self.failure(query, BADVERS, tcp=tcp))
         if query.class_ != CLASS_IN or query.type in (AXFR, IXFR):
-            return self.failure(query, REFUSED, tcp=tcp)
+            return Reply(self.failure(query, REFUSED, tcp=tcp))
         if self._zone.contains(query.name) and not self.ready:
-            return self.failure(query, SERVFAIL, tcp=tcp)
+            return Reply(self.failure(query, SERVFAIL, tcp=tcp))
         if not self._zone.covers(query.name):
-            return Forward() if self._recursion() else self.failure(query, REFUSED, tcp=tcp)
+            return Forward() if self._recursion() else Reply(self.failure(query, REFUSED, tcp=tcp))
         found = self._zone.lookup(query.name)
         rcode = NOERROR if found.exists else NXDOMAIN
+        if query.type not in found.sets and query.type != ANY and CNAME not in found.sets:
+            absent = self._absence.answer(query, rcode, recursion=self._recursion())
+            if absent is not None:
+                return Reply(absent, self._zone.depends_on(query.name))
+        return self._from_records(query, found, rcode, tcp=tcp)
+
+    def _from_records(self, query: Query, found: Found, rcode: int, *, tcp: bool) -> Reply | Chase:
         record = response(query, rcode, authoritative=True, recursion=self._recursion())
-        leads_to = self._fill(record, query, found)
+        names = {query.name: None}
+        leads_to = self._fill(record, query, found, names)
         if leads_to and self._recursion():
             return Chase(record, leads_to)
-        return self.finish(record, query, tcp=tcp)
+        below = (above for name in names for above in self._zone.depends_on(name))
+        return Reply(self.finish(record, query, tcp=tcp), tuple(below))
 
     def failure(self, query: Query, rcode: int, *, tcp: bool) -> bytes:
         """An answer with no records and this response code."""
@@ -93,10 +115,13 @@ class Responder:
         if query.edns:
             flags = "do" if query.dnssec_ok else ""
             record.add_ar(dnslib.EDNS0(flags=flags, udp_len=OUR_UDP_BYTES, ext_rcode=extended))
-        return pack(record, LARGEST_BYTES if tcp else query.udp_bytes)
+        return in_case_of(query, pack(record, LARGEST_BYTES if tcp else query.udp_bytes))
 
-    def _fill(self, record: DNSRecord, query: Query, found: Found) -> str:
-        """Add the answers; the name outside of the cluster that they lead to, if they do."""
+    def _fill(self, record: DNSRecord, query: Query, found: Found, names: dict[str, None]) -> str:
+        """Add the answers; the name outside of the cluster that they lead to, if they do.
+
+        What was looked up is added to `names`.
+        """
         name, owner = query.name, query.label
         for _ in range(CHASED):
             alias = found.sets.get(CNAME)
@@ -107,6 +132,7 @@ class Responder:
             owner = label(name)
             if not self._zone.covers(name):
                 return name
+            names[name] = None
             found = self._zone.lookup(name)
         kinds = list(found.sets) if query.type == ANY else [query.type]
         for kind in kinds:
@@ -114,23 +140,22 @@ class Responder:
             random.shuffle(data)  # who takes the first of several addresses is spread over all
             record.add_answer(*(_rr(owner, kind, one) for one in data))
             if kind == SRV:
-                self._add_targets(record, data)
+                self._add_targets(record, data, names)
         if not record.rr or (not found.exists and record.rr[-1].rtype == CNAME):
             self._add_soa(record)
         return ""
 
-    def _add_targets(self, record: DNSRecord, data: list[Data]) -> None:
+    def _add_targets(self, record: DNSRecord, data: list[Data], names: dict[str, None]) -> None:
         targets = dict.fromkeys(one.target for one in data if isinstance(one, Srv))
         for target in list(targets)[:ADDITIONAL_TARGETS]:
+            names[target] = None
             sets = self._zone.lookup(target).sets
             for kind in (A, AAAA):
                 record.add_ar(*(_rr(label(target), kind, one) for one in sets.get(kind, ())))
 
     def _add_soa(self, record: DNSRecord) -> None:
         """How long "no" may be kept (RFC 2308)."""
-        domain = self._zone.domain
-        for soa in self._zone.lookup(domain).sets[SOA]:
-            record.add_auth(_rr(label(domain), SOA, soa))
+        record.add_auth(_rr(label(self._zone.domain), SOA, self._zone.soa))
 
 
 def _rr(owner: dnslib.DNSLabel, kind: int, data: Data) -> RR:
@@ -141,8 +166,7 @@ def _rdata(kind: int, data: Data) -> dnslib.RD:
     if isinstance(data, Srv):
         return dnslib.SRV(data.priority, data.weight, data.port, label(data.target))
     if isinstance(data, Soa):
-        # Serial, refresh, retry, expire, and the TTL of "no": CoreDNS' numbers.
-        return dnslib.SOA(label(data.primary), label(data.contact), (1, 7200, 1800, 86400, TTL))
+        return dnslib.SOA(label(data.primary), label(data.contact), SOA_NUMBERS)
     if kind == A:
         return dnslib.A(data)
     if kind == AAAA:

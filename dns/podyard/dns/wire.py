@@ -21,6 +21,8 @@ LARGEST_UDP_BYTES = 4096
 OUR_UDP_BYTES = 1232
 """What we offer to take (DNS flag day 2020)."""
 LARGEST_BYTES = 65535
+OPT_BYTES = 11
+"""An OPT record without options."""
 ADDITIONAL_RECORDS = 16
 """Queries have one there, or two with a signature; more is abuse."""
 
@@ -40,15 +42,21 @@ class Query:
     raw: bytes
     id: int
     flags: int
-    label: DNSLabel
+    labels: list[bytes]
     name: str  # in lower case, without the final dot
     type: int
     class_: int
     name_end: int
+    plain: bool = False  # no options nor other records: the answer depends on the bytes seen here alone
     edns: bool = False
     edns_version: int = 0
     dnssec_ok: bool = False
     udp_bytes: int = PLAIN_UDP_BYTES
+
+    @property
+    def label(self) -> DNSLabel:
+        """The name for dnslib, in lower case: it points to equal bytes alone when it packs names."""
+        return DNSLabel([one.lower() for one in self.labels])
 
 
 def parse(raw: bytes) -> Query:
@@ -73,10 +81,11 @@ def _read(raw: bytes, id_: int, flags: int, additional: int) -> Query:
     labels, name_end = _labels(raw)
     type_, class_ = struct.unpack_from("!HH", raw, name_end)
     name = b".".join(label.replace(b".", rb"\.") for label in labels).lower().decode("latin-1")
-    query = Query(raw, id_, flags, DNSLabel(labels), name, type_, class_, name_end)
+    query = Query(raw, id_, flags, labels, name, type_, class_, name_end)
     offset = name_end + 4
     for _ in range(additional):
         offset = _read_additional(raw, offset, query)
+    query.plain = offset == len(raw) and offset == name_end + 4 + (OPT_BYTES if query.edns else 0)
     return query
 
 
@@ -118,7 +127,7 @@ def error(id_: int, flags: int, rcode: int) -> bytes:
 
 
 def response(query: Query, rcode: int, *, authoritative: bool, recursion: bool) -> DNSRecord:
-    """An answer without records yet, with the question as it was asked, in the client's letter case."""
+    """An answer without records yet, with the question in lower case: see `in_case_of`."""
     bits = QR | query.flags & RD | rcode & 15
     if authoritative:
         bits |= AA
@@ -152,6 +161,11 @@ def pack(record: DNSRecord, limit: int) -> bytes:
             most = middle - 1
     record.rr = answers[:least]
     return bytes(record.pack())
+
+
+def in_case_of(query: Query, answer: bytes) -> bytes:
+    """`answer`, whose question is in lower case, with the letter case that was asked."""
+    return answer[:HEADER_BYTES] + query.raw[HEADER_BYTES : query.name_end] + answer[query.name_end :]
 
 
 def is_truncated(answer: bytes) -> bool:

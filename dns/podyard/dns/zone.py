@@ -32,7 +32,7 @@ class Srv(NamedTuple):
 
 
 class Soa(NamedTuple):
-    """The data of an SOA record, without its numbers (see `podyard.dns.messages`)."""
+    """The data of an SOA record, without its numbers (see `podyard.dns.absence`)."""
 
     primary: str
     contact: str
@@ -166,7 +166,8 @@ class Zone:
         self._owners: dict[str, dict[ServiceKey, RecordSets]] = {}
         self._below: dict[str, int] = {}  # how many names end in this one; an empty non-terminal has some
         self._namespaces: set[str] = set()
-        self._fixed = _fixed_records(domain, server_address)
+        self.soa = Soa(f"ns.dns.{domain}", f"hostmaster.{domain}")
+        self._fixed = _fixed_records(domain, self.soa, server_address)
         for name in self._fixed:
             self._count(name, 1)
 
@@ -194,13 +195,20 @@ class Zone:
                 touched |= self._count(name, 1)
         return touched
 
-    def add_namespace(self, namespace: str) -> None:
-        """The namespace exists: its names do, too."""
+    def add_namespace(self, namespace: str) -> set[str]:
+        """The namespace exists: its names do, too. The names that this touches."""
         self._namespaces.add(namespace)
+        return {f"{namespace}.{kind}.{self.domain}" for kind in ("svc", "pod")}
 
-    def remove_namespace(self, namespace: str) -> None:
+    def remove_namespace(self, namespace: str) -> set[str]:
         """The opposite."""
         self._namespaces.discard(namespace)
+        return {f"{namespace}.{kind}.{self.domain}" for kind in ("svc", "pod")}
+
+    def depends_on(self, name: str) -> tuple[str, ...]:
+        """The names whose change changes what `lookup` says of `name`."""
+        above = name.partition(".")[2]
+        return (name, above) if above.endswith(f".pod.{self.domain}") else (name,)
 
     def covers(self, name: str) -> bool:
         """Whether this zone alone answers for `name`: the domain, and reverse names that it has."""
@@ -253,10 +261,10 @@ class Zone:
         return changed
 
 
-def _fixed_records(domain: str, server_address: str) -> Records:
-    server = f"ns.dns.{domain}"
+def _fixed_records(domain: str, soa: Soa, server_address: str) -> Records:
+    server = soa.primary
     return {
-        domain: {SOA: (Soa(server, f"hostmaster.{domain}"),), NS: (server,)},
+        domain: {SOA: (soa,), NS: (server,)},
         server: {AAAA if ":" in server_address else A: (server_address,)},
         f"dns-version.{domain}": {TXT: (SCHEMA_VERSION,)},
         f"svc.{domain}": {},

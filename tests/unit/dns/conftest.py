@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 import uvloop
 
+from podyard.dns.answers import Answers
 from podyard.dns.counters import DnsMetrics
 from podyard.dns.forwarding import Forwarder, Upstream
 from podyard.dns.responder import Responder
@@ -35,6 +36,7 @@ class Running:
     port: int
     zone: Zone
     responder: Responder
+    answers: Answers
     server: Server
     upstreams: list[Upstream]
 
@@ -84,11 +86,12 @@ async def dns() -> AsyncIterator[Running]:
     forwarder = Forwarder(lambda: list(upstreams), timeout=0.2)
     responder = Responder(zone, forwarder.available)
     responder.ready = True
-    server = Server(responder, forwarder, DnsMetrics(zone))
+    answers = Answers()
+    server = Server(responder, answers, forwarder, DnsMetrics(zone))
     address = fresh_address()
     port = await server.start(address, 0)
     try:
-        yield Running(address, port, zone, responder, server, upstreams)
+        yield Running(address, port, zone, responder, answers, server, upstreams)
     finally:
         await server.stop()
 

@@ -9,6 +9,7 @@ import pytest
 from podyard.api.errors import StatusError
 from podyard.api.resources import ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES
 from podyard.client.client import Client, Object
+from podyard.dns.answers import Answers
 from podyard.dns.cluster import Cluster
 from podyard.dns.registration import Registration, addresses_of, differs
 from podyard.dns.zone import Zone
@@ -60,7 +61,7 @@ async def eventually(check: Any) -> None:
 
 
 async def test_kube_dns_is_kept_and_left(client: Client) -> None:
-    cluster = Cluster(client, Zone("cluster.local", "127.96.0.10"))
+    cluster = Cluster(client, Zone("cluster.local", "127.96.0.10"), Answers())
     first = Registration(client, cluster, "127.96.0.10", "127.202.0.1", 53)
     second = Registration(client, cluster, "127.96.0.10", "127.202.0.2", 53)
     tasks = [asyncio.create_task(cluster.run())]

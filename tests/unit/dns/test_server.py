@@ -8,7 +8,7 @@ import struct
 import pytest
 from dnslib import DNSRecord
 
-from podyard.dns import server as server_module
+from podyard.dns import tcp as tcp_module
 from podyard.dns.types import FORMERR, NOERROR, NOTIMP, NXDOMAIN, REFUSED, SERVFAIL
 
 from .conftest import Running, run
@@ -134,7 +134,7 @@ async def test_many_queries_on_one_connection_in_any_pieces(dns: Running) -> Non
 
 
 async def test_an_idle_connection_is_closed(dns: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(tcp_module, "IDLE_SECONDS", 0.05)
     reader, writer = await asyncio.open_connection(dns.address, dns.port)
     writer.write(b"\0")  # the beginning of a length, and no more
     assert await reader.read() == b""

@@ -1,0 +1,64 @@
+"""Answers that say no, from the query's own bytes.
+
+A resolver with `ndots:5` and a search list asks for several names that do not exist before the one
+that does, so most answers are of this kind, and there is no end of such names: they are not kept
+waiting for dnslib.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from podyard.dns.types import CLASS_IN, OPT, SOA
+from podyard.dns.wire import AA, HEADER, HEADER_BYTES, OUR_UDP_BYTES, QR, RA, RD, Query, label
+from podyard.dns.zone import Soa
+
+SOA_NUMBERS = (1, 7200, 1800, 86400, 5)
+"""Serial, refresh, retry, expire, and how long a "no" may be kept: CoreDNS'."""
+
+
+class Absence:
+    """Builds them for one domain, whose SOA record (RFC 2308) they carry."""
+
+    def __init__(self, domain: str, soa: Soa, ttl: int) -> None:
+        self._domain = _wire(domain) + b"\0"
+        self._head = struct.pack("!HHI", SOA, CLASS_IN, ttl)
+        self._primary = _wire(soa.primary.removesuffix("." + domain))
+        self._contact = _wire(soa.contact.removesuffix("." + domain))
+        self._numbers = struct.pack("!5I", *SOA_NUMBERS)
+        self._data_bytes = len(self._primary + self._contact + self._numbers) + 4
+
+    def answer(self, query: Query, rcode: int, *, recursion: bool) -> bytes | None:
+        """NXDOMAIN, or NOERROR without answers; None when the name is not in the domain.
+
+        It has at most 385 bytes, so it fits whatever the client takes.
+        """
+        raw, end = query.raw, query.name_end
+        if not raw[HEADER_BYTES:end].lower().endswith(self._domain):
+            return None
+        flags = QR | AA | query.flags & RD | (RA if recursion else 0) | rcode
+        # "cluster.local" ends the question's name; what repeats it points there.
+        domain = struct.pack("!H", 0xC000 | end - len(self._domain))
+        parts = (
+            HEADER.pack(query.id, flags, 1, 0, 1, 1 if query.edns else 0),
+            raw[HEADER_BYTES : end + 4],
+            domain,
+            self._head,
+            self._data_bytes.to_bytes(2, "big"),
+            self._primary,
+            domain,
+            self._contact,
+            domain,
+            self._numbers,
+            _opt(query.dnssec_ok) if query.edns else b"",
+        )
+        return b"".join(parts)
+
+
+def _opt(dnssec_ok: bool) -> bytes:
+    return struct.pack("!BHHIH", 0, OPT, OUR_UDP_BYTES, 0x8000 if dnssec_ok else 0, 0)
+
+
+def _wire(name: str) -> bytes:
+    """A name's labels, without the root's."""
+    return b"".join(bytes([len(part)]) + part for part in label(name).label)

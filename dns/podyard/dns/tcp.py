@@ -1,0 +1,147 @@
+"""DNS over TCP: several queries a connection (RFC 7766)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from podyard.dns.counters import DnsMetrics
+from podyard.dns.wire import HEADER_BYTES
+
+MESSAGES = 16
+"""Queries of one connection that are answered before anything else gets its turn."""
+CONNECTIONS = 1000
+IDLE_SECONDS = 20.0
+"""A connection without a query for so long is closed."""
+PENDING = 100
+"""Queries of one connection under way upstream; it is not read on until some are answered."""
+
+
+Send = Callable[[bytes], None]
+Handle = Callable[[bytes, Send], bool]
+"""Answers one message through the function that it is given, now or later; False: it gets no answer."""
+
+
+class TcpServer:
+    """Listens on one address."""
+
+    def __init__(self, handle: Handle, metrics: DnsMetrics) -> None:
+        self.handle = handle
+        self.metrics = metrics
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self, address: str, port: int, *, shared: bool) -> None:
+        """Bind and serve. Raises OSError."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(self), address, port, backlog=1024, reuse_port=shared or None
+        )
+
+    def close(self) -> None:
+        """Listen no more; connections end by themselves."""
+        if self._server is not None:
+            self._server.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One client. Answers may come in another order than the queries, as RFC 7766 allows."""
+
+    def __init__(self, server: TcpServer) -> None:
+        self._server = server
+        self._buffer = bytearray()
+        self._pending = 0
+        self._blocked = False
+        self._scheduled = False
+        self._ended = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._server.connections += 1
+        if self._server.connections > CONNECTIONS:
+            self._server.metrics.dropped += 1
+            self._transport.abort()
+        else:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections -= 1
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._scheduled:
+            self._go_on()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        return self._busy()  # stay open for the answers that are still to come
+
+    def pause_writing(self) -> None:
+        """The client does not read: nor do we read what else it asks."""
+        self._blocked = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self._later()
+
+    def _go_on(self) -> None:
+        self._scheduled = False
+        for _ in range(MESSAGES):
+            if self._transport.is_closing():
+                return
+            message = self._next()
+            if message is None:
+                break
+            self._wait()
+            self._pending += 1
+            if len(message) < HEADER_BYTES or not self._server.handle(message, self._reply):
+                self._transport.abort()  # whatever that is, it is not a DNS client
+                return
+        else:
+            self._later()
+        if self._blocked or self._scheduled or self._pending >= PENDING:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _next(self) -> bytes | None:
+        """The next whole message, unless answers have to go out first."""
+        if self._blocked or self._pending >= PENDING or len(self._buffer) < 2:
+            return None
+        end = 2 + int.from_bytes(self._buffer[:2], "big")
+        if len(self._buffer) < end:
+            return None
+        message = bytes(self._buffer[2:end])
+        del self._buffer[:end]
+        return message
+
+    def _later(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _reply(self, answer: bytes) -> None:
+        full = self._pending >= PENDING
+        self._pending -= 1
+        if self._transport.is_closing():
+            return
+        self._transport.write(len(answer).to_bytes(2, "big") + answer)
+        if full:
+            self._later()
+        if self._ended and not self._busy():
+            self._transport.close()
+
+    def _busy(self) -> bool:
+        return self._pending > 0 or self._scheduled
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._idle)
+
+    def _idle(self) -> None:
+        self._transport.abort()
