@@ -40,6 +40,7 @@ class Server:
         self._udp: UdpServer | None = None
         self._tcp: TcpServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recursion = False
 
     async def start(self, address: str, port: int, *, shared: bool = False) -> int:
         """Bind and serve; the port (a free one was chosen if it is 0). Raises OSError.
@@ -79,6 +80,9 @@ class Server:
         if kept is not None and not (tcp and is_truncated(kept)):
             self._answer(kept, send)
             return True
+        if self._forwarder.available() != self._recursion:
+            self._recursion = not self._recursion
+            self._answers.clear()  # they say whether there is recursion
         try:
             query = parse(raw)
             answer = self._responder.answer(query, tcp=tcp)
