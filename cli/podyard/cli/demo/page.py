@@ -166,6 +166,7 @@ _SECURING_THE_SERVICE = (
     Step(
         "kubectl get pods -o yaml | grep -i podip",
         (rf"\A +podIP: (?P<POD_IP>{_IP})\n +podIPs:\n\Z",),
+        (r"podIP: (<POD-IP-1>|<POD-IP-2>)$",),
         look=True,
     ),
     Step("curl -k https://<POD-IP>", (_WELCOME,), look=True, on_node=True),
