@@ -24,7 +24,13 @@ def main(name: str, kubectl: list[str]) -> int:
         folder = Path(temporary)
         for known in (".podyard", ".kube"):
             (folder / known).symlink_to(home / known)
-        player = Player(folder, set_up(folder, kubectl), on_node(cluster), {"TMP": str(folder)}, sys.stdout.write)
+        player = Player(
+            folder,
+            set_up(folder, kubectl),
+            on_node(cluster),
+            {"TMP": str(folder)},
+            lambda text: print(text, end=""),
+        )
         try:
             player.play(PAGE)
         except StepFailed as failure:

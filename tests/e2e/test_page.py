@@ -1,4 +1,4 @@
-"""The tutorial's page, played from its first command to its last: by each kubectl, as root and as an ordinary user."""
+"""The tutorial's page, first command to last: by each kubectl, as root and as an ordinary user."""
 
 from __future__ import annotations
 
