@@ -83,7 +83,6 @@ class Cluster:
         """A pod, bound to the node."""
         spec = {
             "terminationGracePeriodSeconds": 5,
-            "automountServiceAccountToken": False,  # no controller makes accounts here
             **spec,
             "containers": list(containers),
             "nodeName": "node1",

@@ -69,8 +69,8 @@ async def test_a_read_only_volume(pods: Pods, tmp_path: Path) -> None:
     container = await pods.run(script, mounts=mounts)
     await pods.exited(container)
     log = await pods.log(container)
-    assert any("Read-only file system" in text for _, stream, text in log if stream == "stderr")
-    assert [text for _, stream, text in log if stream == "stdout"] == ["refused", "y"]
+    assert any("Read-only file system" in text for stream, _, text in log if stream == "stderr")
+    assert [text for stream, _, text in log if stream == "stdout"] == ["refused", "y"]
 
 
 async def test_mounts_within_mounts_and_beside_each_other(pods: Pods, tmp_path: Path) -> None:
