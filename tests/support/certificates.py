@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from podyard.process import certificates
 from podyard.process.tls import TlsFiles
 
 
@@ -73,3 +76,17 @@ def client_context(files: TlsFiles | None, ca: Path) -> ssl.SSLContext:
     if files is not None:
         context.load_cert_chain(files.cert, files.key)
     return context
+
+
+def encoded_request(name: str, organization: str = "", server_names: Sequence[str] = ()) -> str:
+    """What stands in a CertificateSigningRequest's spec.request."""
+    pem = certificates.signing_request(
+        certificates.new_key(), certificates.subject(name, organization), server_names
+    )
+    return base64.b64encode(pem).decode()
+
+
+def encoded_certificate() -> str:
+    """What stands in its status.certificate when somebody has signed."""
+    certificate = certificates.self_signed("somebody", certificates.new_key(), 1)
+    return base64.b64encode(certificates.certificate_pem(certificate)).decode()

@@ -104,6 +104,14 @@ SERVICES = _r("v1", "services", "Service", short="svc", categories="all", sub="p
 SERVICEACCOUNTS = _r("v1", "serviceaccounts", "ServiceAccount", short="sa", sub="token")
 DEPLOYMENTS = _r("apps/v1", "deployments", "Deployment", short="deploy", categories="all", sub="scale status")
 REPLICASETS = _r("apps/v1", "replicasets", "ReplicaSet", short="rs", categories="all", sub="scale status")
+CERTIFICATESIGNINGREQUESTS = _r(
+    "certificates.k8s.io/v1",
+    "certificatesigningrequests",
+    "CertificateSigningRequest",
+    cluster=True,
+    short="csr",
+    sub="approval status",
+)
 LEASES = _r("coordination.k8s.io/v1", "leases", "Lease")
 ENDPOINTSLICES = _r("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 
@@ -220,14 +228,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _r("batch/v1", "cronjobs", "CronJob", short="cj", categories="all", sub="status"),
     _r("batch/v1", "jobs", "Job", categories="all", sub="status"),
-    _r(
-        "certificates.k8s.io/v1",
-        "certificatesigningrequests",
-        "CertificateSigningRequest",
-        cluster=True,
-        short="csr",
-        sub="approval status",
-    ),
+    CERTIFICATESIGNINGREQUESTS,
     LEASES,
     ENDPOINTSLICES,
     _r("events.k8s.io/v1", "events", "Event", short="ev", converts_to=("", "v1")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +14,12 @@ from aiohttp import web
 
 from podyard.api.errors import unauthorized
 from podyard.apiserver.registry import User
+from podyard.apiserver.registry.strategies import Objects
 from podyard.apiserver.tokens.authority import TokenAuthority
+from podyard.apiserver.tokens.bootstrap import is_bootstrap_token, recognise
 from podyard.apiserver.tokens.claims import AUTHENTICATED
 from podyard.apiserver.tokens.jws import TokenError
+from podyard.process.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +41,14 @@ class ClientCertificate:
     """
 
     def authenticate(self, request: web.Request) -> User | None:
-        """The user of the connection's certificate, or None without one."""
+        """The user of the certificate, or None without one. StatusError 401 when it has ended."""
         transport = request.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
-        return user_of_subject(certificate["subject"]) if certificate else None
+        if not certificate:
+            return None
+        if _seconds(certificate["notAfter"]) < time.time():  # it ended after the connection was made
+            raise unauthorized()
+        return user_of_subject(certificate["subject"])
 
 
 class BearerToken:
@@ -51,14 +59,42 @@ class BearerToken:
 
     def authenticate(self, request: web.Request) -> User | None:
         """The token's user, or None without one. StatusError 401 for one that is not good."""
-        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        token = _bearer(request)
+        if not token:
             return None
         try:
-            return self._authority.recognise(token.strip()).user
+            return self._authority.recognise(token).user
         except TokenError as error:
             log.info("unable to authenticate the request: %s", error)
             raise unauthorized() from None
+
+
+class BootstrapToken:
+    """Whoever has the bootstrap token that is in the Authorization header: a host that is to join."""
+
+    def __init__(self, objects: Objects, clock: Clock) -> None:
+        self._objects = objects
+        self._clock = clock
+
+    def authenticate(self, request: web.Request) -> User | None:
+        """The token's user, or None for other tokens. StatusError 401 for one that is not good."""
+        token = _bearer(request)
+        if not is_bootstrap_token(token):
+            return None
+        try:
+            return recognise(token, self._objects, self._clock.now())
+        except TokenError as error:
+            log.info("unable to authenticate the request: %s", error)
+            raise unauthorized() from None
+
+
+_seconds = lru_cache(maxsize=1024)(ssl.cert_time_to_seconds)
+
+
+def _bearer(request: web.Request) -> str:
+    """The token in the Authorization header (RFC 6750), "" without one."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 @lru_cache(maxsize=1024)

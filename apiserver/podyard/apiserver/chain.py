@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -15,8 +15,9 @@ from prometheus_client import Counter, Histogram
 from podyard.api.errors import StatusError, bad_request, internal_error, status_error, unauthorized
 from podyard.apiserver.answers import answer_status, warning_header
 from podyard.apiserver.authn import Authenticator, authenticate
-from podyard.apiserver.authz import Attributes, Authorizer
-from podyard.apiserver.bodies import MAX_BODY_BYTES
+from podyard.apiserver.authorization.roles import ANONYMOUS
+from podyard.apiserver.authz import Attributes, Authorizer, require, selected_fields
+from podyard.apiserver.bodies import MAX_BODY_BYTES, boolean
 from podyard.apiserver.context import info_of, known_info, set_info, set_user, user_of, warnings_of
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo, no_such_resource, resolve
@@ -26,10 +27,18 @@ log = logging.getLogger(__name__)
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PUBLIC_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
-"""Answered to anybody: what a supervisor must see before it has a certificate."""
+PUBLIC_PATHS = frozenset(
+    (
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/version",
+        "/api/v1/namespaces/kube-public/configmaps/cluster-info",
+    )
+)
+"""Read by anybody: what a supervisor, or a host that is to join, must see before it has a certificate."""
 
-ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+NOBODY = User(ANONYMOUS, ("system:unauthenticated",))
 
 _requests = Counter(
     "apiserver_request_total", "Requests answered.", ("verb", "group", "resource", "subresource", "code")
@@ -88,9 +97,9 @@ def authentication(authenticators: Sequence[Authenticator]) -> Middleware:
     async def link(request: web.Request, handler: Next) -> web.StreamResponse:
         user = authenticate(authenticators, request)
         if user is None:
-            if request.path.partition("/")[2].split("/")[0] not in {p[1:] for p in PUBLIC_PATHS}:
+            if request.method not in ("GET", "HEAD") or request.path.rstrip("/") not in PUBLIC_PATHS:
                 raise unauthorized()
-            user = ANONYMOUS
+            user = NOBODY
         set_user(request, user)
         return await handler(request)
 
@@ -109,10 +118,7 @@ def impersonation(authorizer: Authorizer) -> Middleware:
             if not name:
                 raise bad_request("requested groups without impersonating a user")
             for resource, value in (("users", name), *(("groups", group) for group in groups)):
-                asked = Attributes(user, "impersonate", resource=resource, name=value)
-                decision = authorizer.authorize(asked)
-                if not decision.allowed:
-                    raise _forbidden(asked, decision.reason)
+                require(authorizer, Attributes(user, "impersonate", resource=resource, name=value))
             set_user(request, User(name, (*(groups or groups_of_user(name)), AUTHENTICATED)))
         return await handler(request)
 
@@ -133,48 +139,34 @@ def authorization(authorizer: Authorizer) -> Middleware:
 
     @web.middleware
     async def link(request: web.Request, handler: Next) -> web.StreamResponse:
-        info = info_of(request)
-        attributes = attributes_of(user_of(request), info)
-        decision = authorizer.authorize(attributes)
-        if not decision.allowed:
-            raise _forbidden(attributes, decision.reason)
+        require(authorizer, attributes_of(user_of(request), info_of(request), request.query))
         return await handler(request)
 
     return link
 
 
-def attributes_of(user: User, info: RequestInfo) -> Attributes:
-    """What is to be decided about a request."""
+def attributes_of(user: User, info: RequestInfo, query: Mapping[str, str]) -> Attributes:
+    """What is to be decided about a request. One that selects an object by its name is for that object."""
     if info.resource is None:
         return Attributes(user, info.verb, path=info.path)
+    verb, name = info.verb, info.name
+    fields: tuple[tuple[str, str], ...] = ()
+    if verb in ("list", "get") and not info.subresource and boolean(query, "watch"):
+        verb = "watch"
+    if verb in ("list", "watch", "deletecollection"):
+        fields = selected_fields(query.get("fieldSelector", ""))
+        name = name or dict(fields).get("metadata.name", "")
     return Attributes(
         user,
-        info.verb,
+        verb,
         group=info.resource.group,
         version=info.resource.version,
         resource=info.resource.plural,
         subresource=info.subresource,
         namespace=info.namespace,
-        name=info.name,
+        name=name,
+        fields=fields,
     )
-
-
-def _forbidden(asked: Attributes, reason: str) -> StatusError:
-    """403 in Kubernetes' words (handlers/responsewriters/errors.go)."""
-    if asked.path:
-        what = f'forbidden: User "{asked.user.name}" cannot {asked.verb} path "{asked.path}"'
-        return status_error(403, "Forbidden", f"{what}: {reason}" if reason else what)
-    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-    scope = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
-    subject = f'{qualified} "{asked.name}"' if asked.name else qualified
-    message = (
-        f'{subject} is forbidden: User "{asked.user.name}" cannot {asked.verb} resource "{resource}" '
-        f'in API group "{asked.group}" {scope}'
-    )
-    if reason:
-        message += f": {reason}"
-    return status_error(403, "Forbidden", message, name=asked.name, group=asked.group, kind=asked.resource)
 
 
 @web.middleware

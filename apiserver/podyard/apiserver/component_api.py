@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from podyard.api.errors import StatusError, bad_request, unauthorized
 from podyard.api.resources import Resource, find
+from podyard.apiserver.authz import Attributes, Authorizer, require, selected_fields
 from podyard.apiserver.registry import Object, Registry, Stored, User, WriteOptions
 from podyard.apiserver.tokens.claims import AUTHENTICATED
 from podyard.proto import objects_pb2 as pb
@@ -42,16 +44,21 @@ _METADATA_LIMIT = 4096
 
 _MESSAGE_LIMIT = 1024
 
+_SELECTING = ("list", "watch", "deletecollection")
+"""The verbs that name objects by selectors."""
+
 
 class ObjectsService(ObjectsServicer):
-    """Answers the components; who asks is in their client certificate."""
+    """Answers the components; who asks is in their client certificate, what they may the authorizer says."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, authorizer: Authorizer) -> None:
         self._registry = registry
+        self._authorizer = authorizer
 
     async def Get(self, request: pb.GetRequest, context: Any) -> pb.ObjectReply:
         """Read one object."""
         async with answering(context):
+            self._authorize("get", request, context)
             stored = await self._registry.get(
                 _resource(request), request.namespace, request.name, subresource=request.subresource
             )
@@ -60,6 +67,7 @@ class ObjectsService(ObjectsServicer):
     async def List(self, request: pb.ListRequest, context: Any) -> pb.ListReply:
         """Read many."""
         async with answering(context):
+            self._authorize("list", request, context)
             listed = await self._registry.list(
                 _resource(request),
                 request.namespace,
@@ -77,7 +85,7 @@ class ObjectsService(ObjectsServicer):
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchEvent]:
         """Follow changes until the client hangs up, is too slow, or the server stops."""
         async with answering(context):
-            user_of(context)
+            self._authorize("watch", request, context)
             watch = self._registry.watch(
                 _resource(request),
                 request.namespace,
@@ -92,6 +100,7 @@ class ObjectsService(ObjectsServicer):
     async def Create(self, request: pb.CreateRequest, context: Any) -> pb.ObjectReply:
         """Create an object, or post to a sub-resource."""
         async with answering(context):
+            self._authorize("create", request, context)
             stored = await self._registry.create(
                 _resource(request),
                 request.namespace,
@@ -105,6 +114,7 @@ class ObjectsService(ObjectsServicer):
     async def Update(self, request: pb.UpdateRequest, context: Any) -> pb.ObjectReply:
         """Replace an object."""
         async with answering(context):
+            self._authorize("update", request, context)
             stored, _ = await self._registry.update(
                 _resource(request),
                 request.namespace,
@@ -118,6 +128,7 @@ class ObjectsService(ObjectsServicer):
     async def Patch(self, request: pb.PatchRequest, context: Any) -> pb.ObjectReply:
         """Change parts of an object."""
         async with answering(context):
+            self._authorize("patch", request, context)
             stored = await self._registry.patch(
                 _resource(request),
                 request.namespace,
@@ -132,6 +143,7 @@ class ObjectsService(ObjectsServicer):
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> pb.ObjectReply:
         """Delete an object."""
         async with answering(context):
+            self._authorize("delete", request, context)
             result = await self._registry.delete(
                 _resource(request),
                 request.namespace,
@@ -144,6 +156,7 @@ class ObjectsService(ObjectsServicer):
     async def DeleteCollection(self, request: pb.DeleteCollectionRequest, context: Any) -> pb.ListReply:
         """Delete many."""
         async with answering(context):
+            self._authorize("deletecollection", request, context)
             listed = await self._registry.delete_collection(
                 _resource(request),
                 request.namespace,
@@ -155,6 +168,25 @@ class ObjectsService(ObjectsServicer):
             return pb.ListReply(
                 items=[item.data for item in listed.items], resource_version=str(listed.resource_version)
             )
+
+    def _authorize(self, verb: str, request: Any, context: Any) -> None:
+        """StatusError 401 or 403 unless the caller may."""
+        fields = selected_fields(request.field_selector) if verb in _SELECTING else ()
+        asked = request.resource
+        require(
+            self._authorizer,
+            Attributes(
+                user_of(context),
+                verb,
+                group=asked.group,
+                version=asked.version,
+                resource=asked.plural,
+                subresource=getattr(request, "subresource", ""),
+                namespace=request.namespace,
+                name=dict(fields).get("metadata.name", "") if verb in _SELECTING else request.name,
+                fields=fields,
+            ),
+        )
 
 
 @contextlib.asynccontextmanager
@@ -182,22 +214,28 @@ async def abort(context: Any, error: StatusError) -> NoReturn:
 
 
 def user_of(context: Any) -> User:
-    """The user that the client's certificate names. StatusError 401 without one."""
+    """The user that the client's certificate names. StatusError 401 without one.
+
+    A connection may outlive the certificate with which it was made.
+    """
     certificates = context.auth_context().get("x509_pem_cert")
-    user = _user_of_certificate(next(iter(certificates))) if certificates else None
-    if user is None:
+    found = _user_of_certificate(next(iter(certificates))) if certificates else None
+    if found is None or found[1] < time.time():
         raise unauthorized()
-    return user
+    return found[0]
 
 
 @lru_cache(maxsize=1024)
-def _user_of_certificate(pem: bytes) -> User | None:
-    subject = x509.load_pem_x509_certificate(pem).subject
+def _user_of_certificate(pem: bytes) -> tuple[User, float] | None:
+    """The user, and when the certificate ends; None without a common name."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    subject = certificate.subject
     names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if not names:
         return None
     groups = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    return User(str(names[0].value), (*groups, AUTHENTICATED))
+    user = User(str(names[0].value), (*groups, AUTHENTICATED))
+    return user, certificate.not_valid_after_utc.timestamp()
 
 
 def _options(context: Any) -> WriteOptions:

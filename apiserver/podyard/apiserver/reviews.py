@@ -109,7 +109,8 @@ def _attributes(spec: Object, user: User) -> Attributes:
         )
     if path:
         return Attributes(user, str(path.get("verb") or ""), path=str(path.get("path") or ""))
-    fields = ("group", "version", "resource", "subresource", "namespace", "name")
-    return Attributes(
-        user, str(asked.get("verb") or ""), **{field: str(asked.get(field) or "") for field in fields}
+    verb, group, version, resource, subresource, namespace, name = (
+        str(asked.get(field) or "")
+        for field in ("verb", "group", "version", "resource", "subresource", "namespace", "name")
     )
+    return Attributes(user, verb, group, version, resource, subresource, namespace, name)

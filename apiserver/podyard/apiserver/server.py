@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,7 +15,8 @@ import grpc.aio
 from aiohttp import web
 
 from podyard.apiserver.app import make_app
-from podyard.apiserver.authn import BearerToken, ClientCertificate, server_tls
+from podyard.apiserver.authn import BearerToken, BootstrapToken, ClientCertificate, server_tls
+from podyard.apiserver.authorization.cluster import ClusterAuthorizer
 from podyard.apiserver.bootstrap import Advertised, bootstrap, keep_kubernetes_service
 from podyard.apiserver.cacher.cacher import Cacher
 from podyard.apiserver.component_api import ObjectsService
@@ -102,8 +103,17 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         registry = GenericRegistry(store, ranges, clock, tokens)
 
         ready = False
-        target = await _serve_grpc(stack, registry, config)
-        runner = await _serve_rest(stack, registry, config, tokens, lambda: "" if ready else "starting")
+        authorizer = ClusterAuthorizer(lambda namespace: list(cacher.resource("pods").entries(namespace)))
+        target = await _serve_grpc(stack, ObjectsService(registry, authorizer), config)
+        rest = RestConfig(
+            server_address=f"{config.advertise_address}:{config.port}",
+            kubelet_tls=config.kubelet_tls,
+            ready=lambda: "" if ready else "starting",
+            authenticators=(ClientCertificate(), BootstrapToken(store, clock), BearerToken(tokens)),
+            authorizer=authorizer,
+            tokens=tokens,
+        )
+        runner = await _serve_rest(stack, registry, config, rest)
         stack.callback(cacher.end_watches)
         port = runner.addresses[0][1]
         advertised = Advertised(str(config.service_cidr[1]), config.advertise_address, port)
@@ -133,9 +143,9 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _serve_grpc(stack: contextlib.AsyncExitStack, registry: GenericRegistry, config: Config) -> str:
+async def _serve_grpc(stack: contextlib.AsyncExitStack, service: ObjectsService, config: Config) -> str:
     server = grpc.aio.server(options=GRPC_OPTIONS)
-    add_ObjectsServicer_to_server(ObjectsService(registry), server)
+    add_ObjectsServicer_to_server(service, server)
     host = _check_address(config.grpc_address)
     try:
         credentials = config.tls.server_credentials()
@@ -165,19 +175,8 @@ def _check_address(address: str) -> str:
 
 
 async def _serve_rest(
-    stack: contextlib.AsyncExitStack,
-    registry: GenericRegistry,
-    config: Config,
-    tokens: TokenAuthority,
-    ready: Callable[[], str],
+    stack: contextlib.AsyncExitStack, registry: GenericRegistry, config: Config, rest: RestConfig
 ) -> web.AppRunner:
-    rest = RestConfig(
-        server_address=f"{config.advertise_address}:{config.port}",
-        kubelet_tls=config.kubelet_tls,
-        ready=ready,
-        authenticators=(ClientCertificate(), BearerToken(tokens)),
-        tokens=tokens,
-    )
     try:
         tls = server_tls(config.tls.cert, config.tls.key, config.tls.ca)
     except OSError as error:  # ssl.SSLError is one

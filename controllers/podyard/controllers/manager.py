@@ -10,6 +10,10 @@ from typing import Protocol
 
 from podyard.client.client import Client
 from podyard.client.factory import InformerFactory
+from podyard.controllers.bootstrap_tokens import TokenCleanerController
+from podyard.controllers.certificates.approver import CertificateApprovingController
+from podyard.controllers.certificates.cleaner import CertificateCleanerController
+from podyard.controllers.certificates.signer import CertificateSigningController
 from podyard.controllers.deployment.controller import DeploymentController
 from podyard.controllers.endpoints.endpoints_controller import EndpointsController
 from podyard.controllers.endpoints.mirroring_controller import EndpointSliceMirroringController
@@ -28,6 +32,7 @@ from podyard.controllers.replicaset.controller import (
 )
 from podyard.controllers.serviceaccounts import namespace_defaults
 from podyard.controllers.token_secrets import TokenSecretController
+from podyard.process.certificates import Authority
 from podyard.process.clock import Clock
 
 
@@ -47,6 +52,8 @@ class Settings:
     node_grace_seconds: float
     ca_certificate: str  # PEM
     load_balancers: IPv4Network
+    signing: Authority | None = None  # without it nobody here signs requests for certificates
+    signing_seconds: float = 365 * 24 * 3600.0
 
 
 async def run_controllers(
@@ -72,7 +79,14 @@ async def run_controllers(
         NodeLifecycleController(client, informers, clock, settings.node_grace_seconds),
         TaintEvictionController(client, informers, clock),
         PodGarbageCollector(client, informers, clock),
+        TokenCleanerController(client, informers, clock),
+        CertificateApprovingController(client, informers),
+        CertificateCleanerController(client, informers, clock),
     ]
+    if settings.signing is not None:
+        controllers.append(
+            CertificateSigningController(client, informers, clock, settings.signing, settings.signing_seconds)
+        )
     async with asyncio.TaskGroup() as group:
         for controller in controllers:
             group.create_task(controller.run())

@@ -33,6 +33,7 @@ from podyard.client.client import Client
 from podyard.process.clock import FakeClock
 from podyard.process.main import UserError
 from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.certificates import encoded_request
 from tests.unit.apiserver.registry_harness import config_map, pod, service
 
 
@@ -104,7 +105,7 @@ async def test_the_user_is_in_the_certificate(server: RunningApiserver) -> None:
     assert requests
     client = Client(server.target, server.authority.issue("system:node:n1", "system:nodes"))
     try:
-        spec = {"request": "eA==", "signerName": "example.com/x", "usages": ["client auth"]}
+        spec = {"request": encoded_request("x"), "signerName": "example.com/x", "usages": ["client auth"]}
         made = await client.create(requests, {"metadata": {"name": "r"}, "spec": spec})
         assert (made["spec"]["username"], made["spec"]["groups"]) == (
             "system:node:n1",

@@ -22,6 +22,7 @@ from podyard.api.resources import (
     find,
 )
 from podyard.apiserver.registry import Object
+from tests.support.certificates import encoded_certificate, encoded_request
 from tests.unit.apiserver.registry_harness import (
     JSON,
     STRATEGIC,
@@ -320,7 +321,8 @@ async def test_a_job_selects_its_own_pods(cluster: Cluster) -> None:
 async def test_a_signing_request_is_of_who_makes_it(cluster: Cluster) -> None:
     requests = find("certificates.k8s.io", "v1", "certificatesigningrequests")
     assert requests
-    spec = {"request": "eA==", "signerName": "example.com/x", "usages": ["client auth"], "username": "root"}
+    request = encoded_request("x")
+    spec = {"request": request, "signerName": "example.com/x", "usages": ["client auth"], "username": "root"}
     made = await cluster.create(requests, {"metadata": {"name": "r"}, "spec": spec})
     assert (made["spec"]["username"], made["spec"]["groups"]) == (
         "alice",
@@ -332,7 +334,53 @@ async def test_a_signing_request_is_of_who_makes_it(cluster: Cluster) -> None:
         {**made, "status": {"conditions": [condition], "certificate": "eA=="}},
         subresource="approval",
     )
-    assert approved["status"] == {"conditions": [condition]}
+    times = dict.fromkeys(("lastTransitionTime", "lastUpdateTime"), approved["metadata"]["creationTimestamp"])
+    assert approved["status"] == {"conditions": [{**condition, **times}]}
+    denied = {"type": "Denied", "status": "True"}
+    for conditions, why in (
+        ([condition, denied], "Approved and Denied conditions are mutually exclusive"),
+        ([denied], 'updates may not remove a condition of type "Approved"'),
+    ):
+        with pytest.raises(StatusError, match=why):
+            await cluster.update(
+                requests, {**approved, "status": {"conditions": conditions}}, subresource="approval"
+            )
+    signed = await cluster.update(
+        requests, {**approved, "status": {"certificate": encoded_certificate()}}, subresource="status"
+    )
+    assert signed["status"]["conditions"] == approved["status"]["conditions"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"request": "eA=="}, "spec.request: Invalid value: .*PEM block type must be CERTIFICATE REQUEST"),
+        ({"usages": []}, "spec.usages: Required value"),
+        ({"usages": ["fun"]}, r'spec.usages\[0\]: Unsupported value: "fun"'),
+        ({"signerName": "x"}, "must be a fully qualified domain and path of the form"),
+        ({"expirationSeconds": 599}, "may not specify a duration less than 600 seconds"),
+    ],
+)
+async def test_wrong_signing_requests(cluster: Cluster, change: Object, why: str) -> None:
+    requests = find("certificates.k8s.io", "v1", "certificatesigningrequests")
+    assert requests
+    spec = {"request": encoded_request("x"), "signerName": "a.io/x", "usages": ["client auth"], **change}
+    with pytest.raises(StatusError, match=why):
+        await cluster.create(requests, {"metadata": {"name": "r"}, "spec": spec})
+
+
+async def test_nobody_becomes_an_administrator_by_a_certificate(cluster: Cluster) -> None:
+    requests = find("certificates.k8s.io", "v1", "certificatesigningrequests")
+    assert requests
+    signer = "kubernetes.io/kube-apiserver-client"
+    spec = {
+        "request": encoded_request("x", "system:masters"),
+        "signerName": signer,
+        "usages": ["client auth"],
+    }
+    with pytest.raises(StatusError, match="with system:masters group is not allowed") as caught:
+        await cluster.create(requests, {"metadata": {"name": "r"}, "spec": spec})
+    assert caught.value.code == 403
 
 
 async def test_horizontal_autoscalers_are_stored_in_one_version(cluster: Cluster) -> None:

@@ -19,7 +19,7 @@ POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image":
 PODS = "/api/v1/namespaces/default/pods"
 
 
-@pytest.mark.parametrize("path", ["/api/v1/pods", "/version", "/metrics", "/apis", "/nothing", "/openapi/v2"])
+@pytest.mark.parametrize("path", ["/api/v1/pods", "/metrics", "/apis", "/nothing", "/openapi/v2"])
 async def test_nobody_gets_nothing(tmp_path: Path, path: str) -> None:
     async with rest_server(MemoryRegistry(), tmp_path) as server, server.stranger.get(path) as response:
         assert response.status == 401
@@ -36,6 +36,8 @@ async def test_health_is_for_everybody(tmp_path: Path) -> None:
                 assert (response.status, await response.text()) == (200, "ok")
         async with server.stranger.get("/readyz?verbose") as response:
             assert await response.text() == "[+]ping ok\n[+]storage ok\nreadyz check passed\n"
+        async with server.stranger.get("/version") as response:
+            assert response.status == 200
         why = "the watch cache is filling"
         async with server.stranger.get("/readyz") as response:
             assert response.status == 503

@@ -37,9 +37,9 @@ class Apiserver:
     """A real one that can be stopped and started again at the same address with the same data."""
 
     def __init__(self, directory: Path) -> None:
-        authority = Authority(directory)
-        self.admin = authority.issue("kubernetes-admin", "system:masters")
-        self._tls = authority.issue("apiserver")
+        self.authority = Authority(directory)
+        self.admin = self.authority.issue("kubernetes-admin", "system:masters")
+        self._tls = self.authority.issue("apiserver")
         self._directory = directory
         self._stack = contextlib.AsyncExitStack()
         self.target = "127.0.0.1:0"

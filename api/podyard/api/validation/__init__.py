@@ -17,6 +17,7 @@ from podyard.api.errors import FieldError
 from podyard.api.resources import Resource
 from podyard.api.validation import (
     authentication,
+    certificates,
     cluster,
     config,
     endpoints,
@@ -73,6 +74,9 @@ _RULES: dict[tuple[str, str], _Rules] = {
     ("autoscaling", "HorizontalPodAutoscaler"): _Rules(policies.autoscaler),
     ("batch", "CronJob"): _Rules(jobs.cron_job_create, jobs.cron_job_update),
     ("batch", "Job"): _Rules(jobs.job_create, jobs.job_update),
+    ("certificates.k8s.io", "CertificateSigningRequest"): _Rules(
+        certificates.signing_request_create, certificates.signing_request_update
+    ),
     ("coordination.k8s.io", "Lease"): _Rules(policies.lease),
     ("discovery.k8s.io", "EndpointSlice"): _Rules(endpoints.slice_create, endpoints.slice_update),
     ("events.k8s.io", "Event"): _Rules(policies.event),

@@ -16,7 +16,10 @@ from podyard.apiserver.registry.strategies import Objects
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A write as admission sees it. `obj` is None for DELETE, `old` for CREATE."""
+    """A write as admission sees it. `obj` is None for DELETE, `old` for CREATE.
+
+    `subresource` is "status", "token" or another that is written to, "" for the object itself.
+    """
 
     operation: Literal["CREATE", "UPDATE", "DELETE"]
     resource: Resource
@@ -26,3 +29,4 @@ class Request:
     old: Object | None
     user: User
     objects: Objects
+    subresource: str = ""

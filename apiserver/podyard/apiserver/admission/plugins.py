@@ -5,6 +5,8 @@ from __future__ import annotations
 from podyard.api.errors import StatusError, forbidden, not_found
 from podyard.api.resources import NAMESPACES
 from podyard.apiserver.admission import Request
+from podyard.apiserver.admission.certificates import certificate_subject_restriction
+from podyard.apiserver.admission.node_restriction import node_restriction
 from podyard.apiserver.admission.token_volume import mount_token, wants_token
 from podyard.apiserver.registry import Object
 
@@ -14,7 +16,14 @@ _TOLERATION_SECONDS = 300
 
 def admit(request: Request) -> None:
     """Run every plugin on the request."""
-    for plugin in (namespace_lifecycle, service_account, default_toleration_seconds, priority):
+    for plugin in (
+        namespace_lifecycle,
+        service_account,
+        node_restriction,
+        default_toleration_seconds,
+        priority,
+        certificate_subject_restriction,
+    ):
         plugin(request)
 
 

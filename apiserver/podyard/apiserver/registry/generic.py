@@ -26,11 +26,11 @@ from podyard.apiserver.registry.patching import apply_patch, decode_patch
 from podyard.apiserver.registry.posting import PodPosts
 from podyard.apiserver.registry.store import Store
 from podyard.apiserver.registry.strategies import Ranges
+from podyard.apiserver.registry.strategies.cluster import only_conditions
 from podyard.apiserver.registry.strategies.table import STRATEGIES
 from podyard.apiserver.registry.subresources import (
     SCALE,
     apply_scale,
-    only_conditions,
     only_finalizers,
     to_scale,
 )
@@ -251,7 +251,14 @@ class GenericRegistry:
         if subresource == "status":
             prepare = STRATEGIES[target.group_resource].prepare_status
         return await self._writer.modify(
-            target, namespace, name, change, options, prepare=prepare, validate=subresource in ("", "status")
+            target,
+            namespace,
+            name,
+            change,
+            options,
+            subresource=subresource,
+            prepare=prepare,
+            validate=subresource in ("", "status", "approval"),
         )
 
 

@@ -44,6 +44,7 @@ class PodPosts:
             name,
             lambda pod: bind(pod, binding, self._clock.now()),
             options,
+            subresource="binding",
             prepare=anything,
             validate=False,
         )

@@ -98,13 +98,6 @@ def only_finalizers(new: Object, old: Object, context: Context) -> None:
     keep(new, old, "status")
 
 
-def only_conditions(new: Object, old: Object, context: Context) -> None:
-    """certificatesigningrequests/approval: status.conditions alone."""
-    conditions = (new.get("status") or {}).get("conditions")
-    new["status"] = {**old.get("status", {}), **({"conditions": conditions} if conditions else {})}
-    keep(new, old, "spec")
-
-
 def check_budgets(pod: Object, budgets: Iterable[Object], pods: Iterable[Object]) -> None:
     """429 when evicting a pod would go below a PodDisruptionBudget.
 

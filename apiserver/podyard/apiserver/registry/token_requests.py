@@ -12,6 +12,8 @@ from podyard.api.errors import StatusError, bad_request, conflict, invalid, not_
 from podyard.api.resources import NODES, PODS, SECRETS, SERVICEACCOUNTS, Resource
 from podyard.api.times import to_rfc3339
 from podyard.api.validation import validate_create
+from podyard.apiserver.admission import Request
+from podyard.apiserver.admission.plugins import admit
 from podyard.apiserver.registry import Object, Stored, WriteOptions
 from podyard.apiserver.registry.decoding import decode
 from podyard.apiserver.registry.store import Store
@@ -52,6 +54,8 @@ class TokenRequests:
         spec["audiences"] = spec.get("audiences") or list(self._authority.audiences)
         if errors := validate_create(TOKEN_REQUEST, request):
             raise invalid(TOKEN_REQUEST, "", errors)
+        user = options.user
+        admit(Request("CREATE", SERVICEACCOUNTS, namespace, name, request, None, user, self._store, "token"))
         bound = self._bound(spec.get("boundObjectRef"), namespace, name)
         seconds, warn_after = self._lifetime(spec, bound)
         request["status"] = {

@@ -80,13 +80,14 @@ class Writer:
         change: Callable[[Object], Object],
         options: WriteOptions,
         *,
+        subresource: str = "",
         prepare: Prepare | None = None,
         validate: bool = True,
     ) -> Stored:
         """Replace an object by what `change` makes of a copy of it.
 
         `change` runs again when somebody else was faster, until it refuses. `prepare` limits what
-        may change; without it the strategy does.
+        may change, `subresource` is the one it belongs to; without it the strategy does.
         """
         strategy = STRATEGIES[resource.group_resource]
         prepare = prepare or strategy.prepare_update
@@ -101,7 +102,7 @@ class Writer:
             async with self._turn(strategy):
                 try:
                     return await self._replace(
-                        resource, strategy, prepare, new, old, context, options, validate=validate
+                        resource, subresource, prepare, new, old, context, options, validate=validate
                     )
                 except Conflict:
                     continue
@@ -109,7 +110,7 @@ class Writer:
     async def _replace(
         self,
         resource: Resource,
-        strategy: Strategy,
+        subresource: str,
         prepare: Prepare,
         new: Object,
         old: Object,
@@ -118,12 +119,14 @@ class Writer:
         *,
         validate: bool,
     ) -> Stored:
+        strategy = STRATEGIES[resource.group_resource]
         metadata.carry_over(resource, new, old)
         prepare(new, old, context)
         if strategy.has_generation and metadata.desired_state_changed(new, old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         namespace, name = old["metadata"].get("namespace", ""), old["metadata"]["name"]
-        admit(Request("UPDATE", resource, namespace, name, new, old, context.user, context.objects))
+        user, objects = context.user, context.objects
+        admit(Request("UPDATE", resource, namespace, name, new, old, user, objects, subresource))
         errors: list[FieldError] = []
         if validate:
             errors = strategy.allocate(new, old, context) or validate_update(resource, new, old)

@@ -115,6 +115,8 @@ def _controller_manager(cluster: ClusterConfig) -> ProcessSpec:
         *_client(cluster, "controller-manager"),
         "--cluster-cidr", cluster.pod_cidr,
         "--load-balancer-cidr", cluster.load_balancer_cidr,
+        "--cluster-signing-cert-file", _pki(cluster, "ca.crt"),
+        "--cluster-signing-key-file", _pki(cluster, "ca.key"),
     )  # fmt: skip
     return ProcessSpec("controller-manager", "", arguments)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from podyard.api.times import to_rfc3339
 from podyard.apiserver.registry import Object
 from podyard.apiserver.registry.strategies import Context, Strategy, keep
 
@@ -105,3 +106,38 @@ class CertificateStrategy(Strategy):
         """Keep the request."""
         super().prepare_update(new, old, context)
         keep(new, old, "spec")
+
+    def prepare_status(self, new: Object, old: Object, context: Context) -> None:
+        """The signer says whether it has signed, not whether it should: that is for `approval`."""
+        super().prepare_status(new, old, context)
+        status = new.get("status") or {}
+        decided = [c for c in _conditions(old) if c.get("type") in _DECISIONS]
+        conditions = [*decided, *(c for c in _conditions(new) if c.get("type") not in _DECISIONS)]
+        new["status"] = {**status, **({"conditions": conditions} if conditions else {})}
+        _set_times(new, old, context.now)
+
+
+_DECISIONS = ("Approved", "Denied")
+
+
+def _conditions(request: Object) -> list[Object]:
+    return (request.get("status") or {}).get("conditions") or []
+
+
+def only_conditions(new: Object, old: Object, context: Context) -> None:
+    """certificatesigningrequests/approval: status.conditions alone."""
+    conditions = _conditions(new)
+    new["status"] = {**old.get("status", {}), **({"conditions": conditions} if conditions else {})}
+    keep(new, old, "spec")
+    _set_times(new, old, context.now)
+
+
+def _set_times(new: Object, old: Object, now: float) -> None:
+    """Put down when conditions came, where their author has not."""
+    before = {c.get("type"): c for c in _conditions(old)}
+    for condition in _conditions(new):
+        previous = before.get(condition.get("type"), {})
+        same = previous.get("status") == condition.get("status")
+        when = previous.get("lastTransitionTime") if same else None
+        condition.setdefault("lastTransitionTime", when or to_rfc3339(now))
+        condition.setdefault("lastUpdateTime", condition["lastTransitionTime"])

@@ -1,0 +1,383 @@
+"""Who may do what: components, nodes, hosts that are to become one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from podyard.api.errors import StatusError
+from podyard.api.resources import (
+    CONFIGMAPS,
+    LEASES,
+    NODES,
+    PODS,
+    SECRETS,
+    SERVICEACCOUNTS,
+    SERVICES,
+)
+from podyard.apiserver.authorization.cluster import ClusterAuthorizer
+from podyard.apiserver.authz import Attributes
+from podyard.apiserver.cacher.selection import Entry
+from podyard.apiserver.registry import Object, Stored, User
+from podyard.client.client import Client
+from tests.support.apiserver import RunningApiserver, running_apiserver
+
+NODE1 = User("system:node:node1", ("system:nodes", "system:authenticated"))
+MASTER = User("kubernetes-admin", ("system:masters",))
+NAMELESS = User("someone", ("system:nodes",))
+JOINING = User("system:bootstrap:abcdef", ("system:bootstrappers", "system:authenticated"))
+PROXY = User("system:kube-proxy", ("system:authenticated",))
+DNS = User("system:coredns", ("system:authenticated",))
+CONTROLLERS = User("system:kube-controller-manager", ("system:authenticated",))
+ROBOT = User("system:serviceaccount:ns:robot", ("system:serviceaccounts", "system:authenticated"))
+NOBODY = User("system:anonymous", ("system:unauthenticated",))
+
+POD = {
+    "metadata": {"name": "p", "namespace": "ns"},
+    "spec": {
+        "nodeName": "node1",
+        "serviceAccountName": "robot",
+        "imagePullSecrets": [{"name": "registry"}],
+        "initContainers": [
+            {"env": [{"valueFrom": {"secretKeyRef": {"name": "env"}}}, {"name": "A", "value": "b"}]}
+        ],
+        "containers": [
+            {"envFrom": [{"configMapRef": {"name": "all"}}, {"secretRef": {"name": "every"}}]},
+            {"env": [{"valueFrom": {"configMapKeyRef": {"name": "one"}}}]},
+        ],
+        "volumes": [
+            {"secret": {"secretName": "vol"}},
+            {"configMap": {"name": "conf"}},
+            {"persistentVolumeClaim": {"claimName": "claim"}},
+            {"emptyDir": {}},
+            {"projected": {"sources": [{"configMap": {"name": "ca"}}, {"secret": {"name": "deep"}}]}},
+        ],
+    },
+}
+
+
+def entries(namespace: str) -> list[Entry]:
+    assert namespace
+    pod = Stored("ns", "p", 1, orjson.dumps(POD))
+    other = Stored("ns", "q", 2, orjson.dumps({"metadata": {"name": "q"}, "spec": {}}))
+    here = [Entry(pod, {}, {"spec.nodeName": "node1"}), Entry(other, {}, {"spec.nodeName": "node2"})]
+    return here if namespace == "ns" else []
+
+
+def ask(
+    user: User,
+    verb: str,
+    what: str,
+    name: str = "",
+    namespace: str = "ns",
+    group: str = "",
+    **fields: str,
+) -> tuple[bool, str]:
+    resource, _, subresource = what.partition("/")
+    selected = tuple((key.replace("_", "."), value) for key, value in fields.items())
+    decision = ClusterAuthorizer(entries).authorize(
+        Attributes(user, verb, group, "v1", resource, subresource, namespace, name, fields=selected)
+    )
+    return decision.allowed, decision.reason
+
+
+@pytest.mark.parametrize(
+    ("resource", "names"),
+    [
+        ("secrets", ["registry", "env", "every", "vol", "deep"]),
+        ("configmaps", ["all", "one", "conf", "ca"]),
+        ("persistentvolumeclaims", ["claim"]),
+        ("pods", ["p"]),
+    ],
+)
+def test_a_node_reads_what_its_pods_use(resource: str, names: list[str]) -> None:
+    for name in names:
+        assert ask(NODE1, "get", resource, name) == (True, "")
+        nodes2 = User("system:node:node2", ("system:nodes",))
+        assert ask(nodes2, "get", resource, name) == (
+            False,
+            "no relationship found between node 'node2' and this object",
+        )
+        assert not ask(NODE1, "get", resource, name, namespace="other")[0]
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "more", "why"),
+    [
+        ("list", "secrets", {}, "no object name found"),
+        ("update", "secrets", {"name": "vol"}, "can only read resources of this type"),
+        ("get", "persistentvolumeclaims/status", {"name": "claim"}, "cannot read subresource"),
+        ("get", "secrets", {"namespace": ""}, "can only read namespaced object of this type"),
+        ("create", "serviceaccounts", {}, "can only create tokens for individual service accounts"),
+        (
+            "create",
+            "serviceaccounts",
+            {"name": "robot"},
+            "can only create token subresource of service account",
+        ),
+        (
+            "create",
+            "serviceaccounts/token",
+            {"name": "other"},
+            "no relationship found between node 'node1' and this object",
+        ),
+        ("list", "pods", {}, "can only list/watch pods with spec.nodeName field selector"),
+        (
+            "watch",
+            "pods",
+            {"spec_nodeName": "node2"},
+            "can only list/watch pods with spec.nodeName field selector",
+        ),
+        ("list", "nodes", {}, "node 'node1' cannot read all nodes, only its own Node object"),
+        (
+            "get",
+            "nodes",
+            {"name": "node2"},
+            "node 'node1' cannot read 'node2', only its own Node object",
+        ),
+        (
+            "get",
+            "leases",
+            {"group": "coordination.k8s.io", "name": "node1"},
+            'can only access leases in the "kube-node-lease" system namespace',
+        ),
+        (
+            "update",
+            "leases",
+            {"group": "coordination.k8s.io", "name": "node2", "namespace": "kube-node-lease"},
+            "can only access node lease with the same name as the requesting node",
+        ),
+        (
+            "list",
+            "leases",
+            {"group": "coordination.k8s.io", "namespace": "kube-node-lease"},
+            "can only get, create, update, patch, or delete a node lease",
+        ),
+        ("create", "pods", {}, ""),
+        ("create", "pods/exec", {"name": "p"}, ""),
+        ("get", "pods/log", {"name": "p"}, ""),
+        ("delete", "nodes", {"name": "node1"}, ""),
+        ("create", "services", {}, ""),
+        ("impersonate", "users", {"name": "kubernetes-admin"}, ""),
+        ("update", "certificatesigningrequests/approval", {"group": "certificates.k8s.io"}, ""),
+        ("list", "deployments", {"group": "apps"}, ""),
+    ],
+)
+def test_what_a_node_may_not(verb: str, what: str, more: dict[str, str], why: str) -> None:
+    assert ask(NODE1, verb, what, **more) == (False, why)
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "more"),
+    [
+        ("create", "serviceaccounts/token", {"name": "robot"}),
+        ("list", "pods", {"spec_nodeName": "node1"}),
+        ("watch", "pods", {"namespace": "", "spec_nodeName": "node1"}),
+        ("delete", "pods", {"name": "p"}),
+        ("patch", "pods/status", {"name": "p"}),
+        ("create", "nodes", {"namespace": ""}),
+        ("patch", "nodes/status", {"name": "node1"}),
+        ("watch", "nodes", {"name": "node1"}),
+        ("list", "services", {"namespace": ""}),
+        ("watch", "endpointslices", {"namespace": "", "group": "discovery.k8s.io"}),
+        ("create", "events", {}),
+        ("create", "certificatesigningrequests", {"group": "certificates.k8s.io"}),
+        ("get", "configmaps", {"name": "podyard-config", "namespace": "kube-system"}),
+        (
+            "patch",
+            "leases",
+            {"group": "coordination.k8s.io", "name": "node1", "namespace": "kube-node-lease"},
+        ),
+    ],
+)
+def test_what_a_node_may(verb: str, what: str, more: dict[str, str]) -> None:
+    assert ask(NODE1, verb, what, **more) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("user", "verb", "what", "more", "allowed"),
+    [
+        (MASTER, "delete", "nodes", {}, True),
+        (ROBOT, "delete", "nodes", {}, True),
+        (NAMELESS, "get", "services", {}, False),
+        (JOINING, "create", "certificatesigningrequests", {"group": "certificates.k8s.io"}, True),
+        (JOINING, "get", "nodes", {"name": "node1"}, True),
+        (JOINING, "list", "nodes", {}, False),
+        (JOINING, "get", "configmaps", {"name": "podyard-config", "namespace": "kube-system"}, True),
+        (JOINING, "get", "configmaps", {"name": "other", "namespace": "kube-system"}, False),
+        (JOINING, "get", "configmaps", {"name": "podyard-config"}, False),
+        (JOINING, "get", "secrets", {"name": "vol"}, False),
+        (PROXY, "watch", "services", {}, True),
+        (PROXY, "create", "events", {}, True),
+        (PROXY, "list", "secrets", {}, False),
+        (PROXY, "update", "services", {}, False),
+        (DNS, "list", "endpointslices", {"group": "discovery.k8s.io"}, True),
+        (DNS, "create", "services", {"namespace": "kube-system"}, True),
+        (DNS, "create", "services", {}, False),
+        (CONTROLLERS, "deletecollection", "deployments", {"group": "apps"}, True),
+        (CONTROLLERS, "update", "namespaces/finalize", {}, True),
+        (CONTROLLERS, "create", "pods/binding", {}, True),
+        (CONTROLLERS, "get", "pods/exec", {}, False),
+        (CONTROLLERS, "create", "pods/exec", {}, False),
+        (CONTROLLERS, "impersonate", "users", {}, False),
+        (CONTROLLERS, "create", "clusterrolebindings", {"group": "rbac.authorization.k8s.io"}, False),
+        (NOBODY, "get", "configmaps", {"name": "cluster-info", "namespace": "kube-public"}, True),
+        (NOBODY, "get", "configmaps", {"name": "other", "namespace": "kube-public"}, False),
+        (NOBODY, "list", "services", {}, False),
+    ],
+)
+def test_roles(user: User, verb: str, what: str, more: dict[str, str], allowed: bool) -> None:
+    assert ask(user, verb, what, **more)[0] is allowed
+
+
+@pytest.mark.parametrize(
+    ("user", "path", "allowed"),
+    [(NOBODY, "/version", True), (NOBODY, "/apis", False), (PROXY, "/apis/apps/v1", True),
+     (NODE1, "/metrics", False), (MASTER, "/metrics", True)],
+)  # fmt: skip
+def test_paths(user: User, path: str, allowed: bool) -> None:
+    assert ClusterAuthorizer(entries).authorize(Attributes(user, "get", path=path)).allowed is allowed
+
+
+def test_the_rules_of_a_user() -> None:
+    authorizer = ClusterAuthorizer(entries)
+    assert authorizer.rules(MASTER, "ns")["resourceRules"][0]["resources"] == ["*"]
+    assert authorizer.rules(NODE1, "ns")["incomplete"] is True
+    dns = authorizer.rules(DNS, "ns")["resourceRules"]
+    assert {"verbs": ["get", "list", "watch"], "apiGroups": [""],
+            "resources": ["endpoints", "services", "pods", "namespaces"]} in dns  # fmt: skip
+    assert not any("create" in r["verbs"] and "services" in r["resources"] for r in dns)
+
+
+# Over the whole server.
+
+
+@contextlib.asynccontextmanager
+async def client_of(server: RunningApiserver, name: str, *groups: str) -> AsyncIterator[Client]:
+    client = Client(server.target, server.authority.issue(name, *groups))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RunningApiserver]:
+    async with running_apiserver() as server:
+        yield server
+
+
+@pytest.fixture
+async def admin(server: RunningApiserver) -> AsyncIterator[Client]:
+    client = Client(server.target, server.tls)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def node(server: RunningApiserver) -> AsyncIterator[Client]:
+    async with client_of(server, "system:node:node1", "system:nodes") as client:
+        yield client
+
+
+def pod(name: str, node: str = "", **spec: object) -> Object:
+    containers = [{"name": "c", "image": "nginx"}]
+    return {"metadata": {"name": name}, "spec": {"containers": containers, "nodeName": node, **spec}}
+
+
+async def refusal(call: object) -> str:
+    with pytest.raises(StatusError) as caught:
+        await call  # type: ignore[misc]
+    assert caught.value.code == 403, caught.value
+    return caught.value.message
+
+
+async def test_a_node_sees_the_secrets_of_its_pods_alone(admin: Client, node: Client) -> None:
+    for name in ("mine", "foreign"):
+        await admin.create(SECRETS, {"metadata": {"name": name}}, "default")
+    volumes = [{"name": "v", "secret": {"secretName": "mine"}}]
+    await admin.create(PODS, pod("p", "node1", volumes=volumes), "default")
+    assert (await node.get(SECRETS, "mine", "default"))["metadata"]["name"] == "mine"
+    listed = await node.list(SECRETS, "default", field_selector="metadata.name=mine")
+    assert len(listed.items) == 1
+    assert await refusal(node.get(SECRETS, "foreign", "default")) == (
+        'secrets "foreign" is forbidden: User "system:node:node1" cannot get resource "secrets" in API group '
+        '"" in the namespace "default": no relationship found between node \'node1\' and this object'
+    )
+    assert await refusal(node.list(SECRETS)) == (
+        'secrets is forbidden: User "system:node:node1" cannot list resource "secrets" in API group "" '
+        "at the cluster scope: can only read namespaced object of this type"
+    )
+    await admin.delete(PODS, "p", "default", grace_period_seconds=0)
+    await refusal(node.get(SECRETS, "mine", "default"))
+
+
+async def test_a_node_writes_its_own_node_alone(admin: Client, node: Client) -> None:
+    labels = {"kubernetes.io/hostname": "node1", "mine": "yes"}
+    await node.create(NODES, {"metadata": {"name": "node1", "labels": labels}})
+    await admin.create(NODES, {"metadata": {"name": "node2"}})
+    made = await refusal(node.create(NODES, {"metadata": {"name": "node3"}}))
+    assert made == 'nodes "node3" is forbidden: node "node1" is not allowed to modify node "node3"'
+    await node.patch(NODES, "node1", "", {"status": {"phase": "Running"}}, subresource="status")
+    await node.patch(NODES, "node1", "", {"metadata": {"labels": {"mine": "no"}}})
+    changes: list[tuple[Object, str]] = [
+        (
+            {"metadata": {"labels": {"node-restriction.kubernetes.io/x": "y"}}},
+            "is not allowed to modify labels",
+        ),
+        ({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}, "is not allowed to modify taints"),
+    ]
+    for patch, why in changes:
+        assert why in await refusal(node.patch(NODES, "node1", "", patch))
+    running = {"status": {"phase": "Running"}}
+    await refusal(node.patch(NODES, "node2", "", running, subresource="status"))
+    await refusal(node.delete(NODES, "node1"))
+    lease = {"metadata": {"name": "node2", "namespace": "kube-node-lease"}}
+    await refusal(node.create(LEASES, lease))
+    lease["metadata"]["name"] = "node1"
+    await node.create(LEASES, lease)
+
+
+async def test_a_node_writes_the_status_of_its_own_pods(admin: Client, node: Client) -> None:
+    for name, where in (("mine", "node1"), ("foreign", "node2")):
+        await admin.create(PODS, pod(name, where), "default")
+    patch = {"status": {"phase": "Running"}}
+    await node.patch(PODS, "mine", "default", patch, subresource="status")
+    why = await refusal(node.patch(PODS, "foreign", "default", patch, subresource="status"))
+    assert "can only update pod status for pods with spec.nodeName set to itself" in why
+    await refusal(node.patch(PODS, "mine", "default", {"metadata": {"labels": {"a": "b"}}}))
+    why = await refusal(node.delete(PODS, "foreign", "default", grace_period_seconds=0))
+    assert "can only delete pods with spec.nodeName set to itself" in why
+    await node.delete(PODS, "mine", "default", grace_period_seconds=0)
+
+
+async def test_a_node_gets_tokens_for_its_pods(admin: Client, node: Client) -> None:
+    await admin.create(SERVICEACCOUNTS, {"metadata": {"name": "robot"}}, "default")
+    pods = [
+        await admin.create(PODS, pod(name, where, serviceAccountName="robot"), "default")
+        for name, where in (("mine", "node1"), ("foreign", "node2"))
+    ]
+
+    async def token(found: Object | None, *, uid: bool = True) -> Object:
+        bound = {}
+        if found is not None:
+            reference = {"kind": "Pod", "apiVersion": "v1", "name": found["metadata"]["name"]}
+            bound = {"boundObjectRef": {**reference, **({"uid": found["metadata"]["uid"]} if uid else {})}}
+        spec = {"spec": {"audiences": [], **bound}}
+        return await node.create(SERVICEACCOUNTS, spec, "default", name="robot", subresource="token")
+
+    assert (await token(pods[0]))["status"]["token"]
+    assert "node requested token not bound to a pod" in await refusal(token(None))
+    assert "with a pod binding without a uid" in await refusal(token(pods[0], uid=False))
+    assert "scheduled on a different node" in await refusal(token(pods[1]))
+
+
+async def test_a_component_does_its_work_alone(server: RunningApiserver) -> None:
+    async with client_of(server, "system:kube-proxy") as proxy:
+        assert (await proxy.list(SERVICES)).items
+        assert 'User "system:kube-proxy" cannot list resource "secrets"' in await refusal(proxy.list(SECRETS))
+        with pytest.raises(StatusError, match='cannot watch resource "configmaps"'):
+            await anext(proxy.watch(CONFIGMAPS))
