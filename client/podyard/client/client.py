@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncGenerator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +43,9 @@ CHANNEL_OPTIONS = [
     ("grpc.keepalive_timeout_ms", 5_000),
 ]
 
+CERTIFICATE_CHECK_SECONDS = 5.0
+"""How often to look whether one's certificate has been replaced."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectList:
@@ -67,8 +72,29 @@ class Client:
     """
 
     def __init__(self, target: str, tls: TlsFiles) -> None:
-        self._channel = grpc.aio.secure_channel(target, tls.channel_credentials(), options=CHANNEL_OPTIONS)
+        self._target = target
+        self._tls = tls
+        self._dial()
+
+    def _dial(self) -> None:
+        self._version = self._tls.version()
+        self._channel = grpc.aio.secure_channel(
+            self._target, self._tls.channel_credentials(), options=CHANNEL_OPTIONS
+        )
         self._stub = cast("ObjectsAsyncStub", ObjectsStub(self._channel))
+
+    async def follow_certificate(self) -> None:
+        """For ever: when this process' certificate has been replaced, connect anew with it.
+
+        Calls that are under way may finish; watches are cut off, and come back over the new connection.
+        """
+        while True:
+            await asyncio.sleep(CERTIFICATE_CHECK_SECONDS)
+            with contextlib.suppress(OSError):  # half replaced: the next round sees it whole
+                if self._tls.version() != self._version:
+                    old = self._channel
+                    self._dial()
+                    await old.close(grace=CERTIFICATE_CHECK_SECONDS)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -102,10 +128,8 @@ class Client:
             limit=limit,
         )
         setattr(request, "continue", continue_token)
-        try:
+        with _refusals():
             reply = await self._stub.List(request)
-        except grpc.aio.AioRpcError as error:
-            raise to_status_error(error) from None
         items = [orjson.loads(item) for item in reply.items]
         return ObjectList(items, reply.resource_version, getattr(reply, "continue"))
 
@@ -131,10 +155,9 @@ class Client:
         )
         call = self._stub.Watch(request)
         try:
-            async for event in call:
-                yield WatchEvent(event.type, orjson.loads(event.object))
-        except grpc.aio.AioRpcError as error:
-            raise to_status_error(error) from None
+            with _refusals():
+                async for event in call:
+                    yield WatchEvent(event.type, orjson.loads(event.object))
         finally:
             call.cancel()
 
@@ -218,21 +241,34 @@ class Client:
                 {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
             ),
         )
-        try:
+        with _refusals():
             await self._stub.DeleteCollection(request)
-        except grpc.aio.AioRpcError as error:
-            raise to_status_error(error) from None
 
     async def _call(self, method: Any, request: Any) -> Object:
-        try:
+        with _refusals():
             reply = await method(request)
-        except grpc.aio.AioRpcError as error:
-            raise to_status_error(error) from None
         return cast(Object, orjson.loads(reply.object))
 
 
 def _resource(resource: Resource) -> pb.Resource:
     return pb.Resource(group=resource.group, version=resource.version, plural=resource.plural)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise StatusError for a call that has failed.
+
+    A call that ends with its connection, as `follow_certificate` has it, looks like a task that is cancelled.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise to_status_error(error) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise service_unavailable("the apiserver cannot be reached: the connection was closed") from None
 
 
 def to_status_error(error: grpc.aio.AioRpcError) -> StatusError:

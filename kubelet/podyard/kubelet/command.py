@@ -7,8 +7,10 @@ import asyncio
 import fcntl
 import logging
 import os
+import random
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc.aio
@@ -17,6 +19,8 @@ from podyard.api.resources import PODS, SERVICES
 from podyard.client.client import Client, add_server_argument
 from podyard.client.events import EventRecorder
 from podyard.client.informer import Informer
+from podyard.client.signing import KUBELET_CLIENT, KUBELET_SERVING, Wanted
+from podyard.kubelet.certificates import Certificate
 from podyard.kubelet.dns import parse_resolv_conf
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.kubelet import Kubelet
@@ -33,7 +37,7 @@ from podyard.kubelet.volumes.node_volumes import NodeVolumes, unmount_all
 from podyard.kubelet.volumes.object_cache import ObjectCache
 from podyard.kubelet.volumes.pod_volumes import VolumeSources
 from podyard.kubelet.volumes.tokens import Tokens
-from podyard.process.clock import RealClock
+from podyard.process.clock import Clock, RealClock
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
@@ -50,6 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_argument(parser)
     add_tls_arguments(parser)
     add_metrics_arguments(parser)
+    parser.add_argument(
+        "--tls-cert-file",
+        type=Path,
+        metavar="FILE",
+        help="certificate to serve streams with, and its key (default: those of --cert-file)",
+    )
+    parser.add_argument(
+        "--rotate-certificates",
+        action="store_true",
+        help="have the cluster sign new certificates before those in --cert-file and --tls-cert-file, each "
+        "together with its key, end; the latter is made when there is none",
+    )
     parser.add_argument("--node-name", required=True, metavar="NAME", help="the name to register")
     parser.add_argument("--node-ip", required=True, metavar="IP", help="the node's address")
     parser.add_argument(
@@ -168,18 +184,40 @@ async def _serve(
         from podyard.kubelet.metrics import export_metrics
 
         export_metrics(kubelet)
-    server = await serve_streams(StreamingService(runtime, kubelet.find), args.node_ip, args.port, tls)
+    certificates = _certificates(args, client, clock, addresses)
+    for certificate in certificates[1:]:
+        if not certificate.is_good():
+            await agent.register()  # it is signed for the addresses that the Node has
+            await certificate.get()
+    served = replace(tls, cert=args.tls_cert_file, key=args.tls_cert_file) if args.tls_cert_file else tls
+    server = await serve_streams(StreamingService(runtime, kubelet.find), args.node_ip, args.port, served)
     metrics = await serve_metrics(args.metrics_address)
     try:
         async with asyncio.TaskGroup() as group:
             for work in (recorder.run, context.statuses.run, agent.run, kubelet.run):
                 group.create_task(work())
+            group.create_task(client.follow_certificate())
+            for certificate in certificates:
+                group.create_task(certificate.keep())
             group.create_task(_announce(args.node_name, agent, pods, services))
     finally:
         if metrics is not None:
             metrics.close()
         await server.stop(grace=None)
         await client.close()
+
+
+def _certificates(
+    args: argparse.Namespace, client: Client, clock: Clock, addresses: Addresses
+) -> list[Certificate]:
+    """Those that this kubelet renews: the client's, then the server's."""
+    if not args.rotate_certificates:
+        return []
+    names = dict.fromkeys((args.node_name, addresses.internal, addresses.external))
+    wanted = [(Wanted(args.node_name, KUBELET_CLIENT), args.cert_file)]
+    if args.tls_cert_file:
+        wanted.append((Wanted(args.node_name, KUBELET_SERVING, tuple(names)), args.tls_cert_file))
+    return [Certificate(client, clock, what, file, random.Random()) for what, file in wanted]
 
 
 async def _announce(node: str, agent: NodeAgent, pods: Informer, services: Informer) -> None:

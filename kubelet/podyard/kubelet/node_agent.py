@@ -63,6 +63,7 @@ class NodeAgent:
         self._network_configured = network_configured
         self._name: str = node["metadata"]["name"]
         self._problem = network_not_ready(node)
+        self._registered = False
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
         self._informer = Informer(client, NODES, field_selector=f"metadata.name={self._name}", clock=clock)
@@ -77,9 +78,15 @@ class NodeAgent:
         """Wait until the apiserver knows that the node is Ready."""
         await self._ready.wait()
 
+    async def register(self) -> None:
+        """Make the node known, however long that takes; once."""
+        if not self._registered:
+            await self._patiently("register the node", self._register)
+            self._registered = True
+
     async def run(self) -> None:
         """Register, then report for ever."""
-        await self._patiently("register the node", self._register)
+        await self.register()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._informer.run())
             group.create_task(self._report())
@@ -87,7 +94,8 @@ class NodeAgent:
 
     async def _register(self) -> None:
         try:
-            self._node = await self._client.create(NODES, self._node)
+            addresses = {"addresses": self._status["addresses"]}
+            self._node = await self._client.create(NODES, {**self._node, "status": addresses})
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise
@@ -98,7 +106,8 @@ class NodeAgent:
     async def _take_over(self) -> None:
         """The node is known from an earlier run: keep it, with the labels and addresses of now."""
         found = await self._client.get(NODES, self._name)
-        here = {a["address"] for a in self._status["addresses"]}
+        addresses = self._status["addresses"]
+        here = {a["address"] for a in addresses}
         known = (found.get("status") or {}).get("addresses") or []
         if others := [a["address"] for a in known if a["address"] not in here]:
             logger.warning(
@@ -111,6 +120,9 @@ class NodeAgent:
             self._node = found
         else:
             self._node = await self._client.patch(NODES, self._name, "", {"metadata": {"labels": labels}})
+        if known != addresses:
+            status = {"status": {"addresses": addresses}}
+            self._node = await self._client.patch(NODES, self._name, "", status, subresource="status")
 
     def _see(self, old: Object | None, new: Object | None) -> None:
         if new is None:

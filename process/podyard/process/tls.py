@@ -11,7 +11,10 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The cluster CA and this process' certificate and key, PEM files."""
+    """The cluster CA and this process' certificate and key, PEM files.
+
+    Certificate and key may be in one file, which can then be replaced as a whole.
+    """
 
     ca: Path
     cert: Path
@@ -24,9 +27,36 @@ class TlsFiles:
         )
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """For serving: demand a client certificate of the cluster CA."""
+        """For serving: demand a client certificate of the cluster CA.
+
+        A certificate that has been replaced is served to every new connection.
+        """
+        served = self.version()
+
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal served
+            try:
+                current = self.version()
+                if current == served:
+                    return None
+                configuration, served = self._served(), current
+                return configuration
+            except OSError:
+                return None  # half replaced; the one before is as good as it was
+
+        return grpc.dynamic_ssl_server_credentials(
+            self._served(),
+            changed,  # type: ignore[arg-type]  # None, says its documentation, is for "the same as before"
+            require_client_authentication=True,
+        )
+
+    def _served(self) -> grpc.ServerCertificateConfiguration:
         pair = [(self.key.read_bytes(), self.cert.read_bytes())]
-        return grpc.ssl_server_credentials(pair, self.ca.read_bytes(), require_client_auth=True)
+        return grpc.ssl_server_certificate_configuration(pair, self.ca.read_bytes())
+
+    def version(self) -> tuple[tuple[int, int], ...]:
+        """Something that is another one when a file has been replaced. OSError when one is not there."""
+        return tuple((file.stat().st_ino, file.stat().st_mtime_ns) for file in (self.ca, self.cert, self.key))
 
 
 def add_tls_arguments(parser: argparse.ArgumentParser) -> None:

@@ -51,6 +51,7 @@ async def main(args: argparse.Namespace) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(recorder.run())
+            group.create_task(client.follow_certificate())
             group.create_task(Proxy(client, node, runtime, recorder).run(_ready))
     finally:
         runtime.poller.shut()
