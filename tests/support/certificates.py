@@ -29,6 +29,8 @@ class Authority:
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self.certificate = certificate.sign(self._key, hashes.SHA256())
+        self.key_file = directory / "ca.key"
+        self.key_file.write_bytes(certificates.key_pem(self._key))
         self.file = directory / "ca.crt"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 USER_COMMANDS = {
     "up": "start a cluster on this machine",
+    "server": "start a cluster that other hosts join",
+    "join": "make this host a node of such a cluster",
+    "token": "make, show and delete the tokens by which hosts join",
     "down": "stop it",
     "status": "show its processes",
     "kubeconfig": "print a kubeconfig for it",

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from podyard.cli.cluster import control, index
+from podyard.cli.cluster import control
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.commands.status import age, command, table
+from podyard.cli.joining import kept
+from podyard.cli.joining.kept import KeptCluster
 from podyard.process.main import UserError
 
 
@@ -46,7 +48,7 @@ def test_a_cluster_that_starts_does_not_count_as_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster = ClusterConfig(name="c", data_dir=str(tmp_path), index=0, api_port=6443, nodes=1)
-    monkeypatch.setattr(index, "require", lambda *_: cluster)
+    monkeypatch.setattr(kept, "require", lambda *_: KeptCluster(cluster))
     args = argparse.Namespace(name="c", data_dir=None, output="table")
     lock = control.Lock(tmp_path)
     lock.acquire()

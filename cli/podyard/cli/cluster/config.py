@@ -1,4 +1,4 @@
-"""What a one-machine cluster is: its name, its directory and its addresses."""
+"""What a cluster is, on the host of its apiserver: its name, its directory and its addresses."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ MAX_INDEX = 28
 
 API_PORT = 6443
 
+LOOPBACK = "loopback"
+NETWORKS = (LOOPBACK,)
+"""The network providers there are (`podyard.kubelet.network`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
@@ -26,7 +30,9 @@ class ClusterConfig:
 
     `index` chooses the address ranges within 127.0.0.0/8: 0 has those of the documentation, each
     further cluster has four second octets of its own. `api_port` is the apiserver's HTTPS port;
-    its component API listens on the port after it.
+    its component API listens on the port after it. `network` is how pods get their addresses, on every
+    node. `advertise` is this host's address for the other hosts of a cluster of many (`podyard server`),
+    whose nodes are elsewhere; "" for a cluster of this machine alone.
     """
 
     name: str
@@ -34,6 +40,8 @@ class ClusterConfig:
     index: int
     api_port: int
     nodes: int
+    network: str = LOOPBACK
+    advertise: str = ""
 
     @property
     def path(self) -> Path:
@@ -71,12 +79,17 @@ class ClusterConfig:
     @property
     def control_plane_ip(self) -> str:
         """Where the DNS server listens."""
-        return f"127.{self._octet(10, 3)}.0.254"
+        return self.advertise or f"127.{self._octet(10, 3)}.0.254"
 
     @property
     def api_address(self) -> str:
         """Where the apiserver listens."""
-        return "127.0.0.1"
+        return self.advertise or "127.0.0.1"
+
+    @property
+    def command(self) -> str:
+        """The sub-command that runs it."""
+        return "server" if self.advertise else "up"
 
     @property
     def server(self) -> str:

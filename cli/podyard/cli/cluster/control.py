@@ -21,9 +21,13 @@ from podyard.process.main import UserError
 
 
 class Lock:
-    """Held by the `up` of a data directory for as long as it lives, with its pid inside."""
+    """Held by what runs a data directory for as long as it lives, with its pid inside.
 
-    def __init__(self, data_dir: Path) -> None:
+    `what` is in the message for who comes second.
+    """
+
+    def __init__(self, data_dir: Path, what: str = "this cluster") -> None:
+        self._what = what
         self._file = (data_dir / "up.lock").open("a+")
 
     def acquire(self) -> None:
@@ -32,7 +36,7 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"this cluster is running already (pid {self.owner()}); see `podyard status`"
+                f"{self._what} is running already (pid {self.owner()}); see `podyard status`"
             ) from None
         self._file.truncate(0)
         self._file.write(str(os.getpid()))

@@ -8,12 +8,16 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from podyard.cli.cluster import config
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.process.main import UserError
+
+NO_RANGES = -1
+"""In place of the number of address ranges, for what has none on this host."""
 
 
 def home() -> Path:
@@ -23,27 +27,55 @@ def home() -> Path:
 
 def find(name: str, data_dir: Path | None) -> ClusterConfig | None:
     """The cluster of that name, or of that directory when one is given; None when there is none."""
+    return config.load(place_of(name, data_dir))
+
+
+def place_of(name: str, data_dir: Path | None) -> Path:
+    """Where the state of that name is, or would be."""
     if data_dir is not None:
-        return config.load(data_dir.absolute())
+        return data_dir.absolute()
     with _index() as known:
-        where = known.get(config.check_name(name), {}).get("dataDir", str(home() / name))
-    return config.load(Path(where))
+        return Path(known.get(config.check_name(name), {}).get("dataDir", str(home() / name)))
 
 
 def require(name: str, data_dir: Path | None) -> ClusterConfig:
     """The same, or a UserError when there is none."""
     found = find(name, data_dir)
     if found is None:
-        which = f"in {data_dir}" if data_dir else f"named {name!r}"
-        raise UserError(f"there is no cluster {which}; `podyard up` makes one")
+        raise missing(name, data_dir)
     return found
 
 
+def missing(name: str, data_dir: Path | None) -> UserError:
+    """What to raise when there is none."""
+    which = f"in {data_dir}" if data_dir else f"named {name!r}"
+    return UserError(f"there is no cluster {which}; `podyard up` makes one")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    nodes: int | None
+    api_port: int | None
+    network: str | None
+    advertise: str | None
+
+
 def find_or_create(
-    name: str, data_dir: Path | None, nodes: int | None, api_port: int | None
+    name: str,
+    data_dir: Path | None,
+    nodes: int | None,
+    api_port: int | None,
+    *,
+    network: str | None = None,
+    advertise: str | None = None,
 ) -> ClusterConfig:
-    """The cluster to start: the one that is there, or a new one with ranges that nobody has."""
+    """The cluster to start: the one that is there, or a new one with ranges that nobody has.
+
+    None leaves a setting as it was, or to its default. `advertise` is None for a cluster of this machine
+    alone, and "" for `podyard server` without the flag.
+    """
     config.check_name(name)
+    wanted = _Wanted(nodes, api_port, network, advertise)
     with _index() as known:
         recorded = known.get(name)
         where = (data_dir or Path(recorded["dataDir"] if recorded else home() / name)).absolute()
@@ -54,20 +86,57 @@ def find_or_create(
             )
         cluster = config.load(where)
         if cluster is None:
-            _refuse_strange_content(where)
+            refuse_strange_content(where)
+            if wanted.advertise == "":
+                raise UserError(
+                    "--advertise ADDRESS is missing: by which address do other hosts reach this one?"
+                )
             taken = {entry["index"] for entry in known.values()}
-            number = _free_index(name, taken)
-            port = api_port or config.API_PORT + 10 * number
-            cluster = ClusterConfig(name, str(where), number, port, nodes or 3)
+            cluster = _new(name, where, _free_index(name, taken), wanted)
         elif cluster.name != name:
             raise UserError(f"{where} belongs to cluster {cluster.name!r}, not {name!r}")
-        if nodes is not None:
-            cluster = cluster.with_nodes(nodes)
-        if api_port is not None and api_port != cluster.api_port:
-            raise UserError(f"cluster {name!r} was made with --port {cluster.api_port}; its port stays")
+        cluster = _changed(cluster, wanted)
         cluster.save()
         known[name] = {"dataDir": str(where), "index": cluster.index}
     return cluster
+
+
+def _new(name: str, where: Path, number: int, wanted: _Wanted) -> ClusterConfig:
+    port = wanted.api_port or config.API_PORT + 10 * number
+    nodes = 0 if wanted.advertise else wanted.nodes or 3
+    network = wanted.network or config.LOOPBACK
+    return ClusterConfig(name, str(where), number, port, nodes, network, wanted.advertise or "")
+
+
+def _changed(cluster: ClusterConfig, wanted: _Wanted) -> ClusterConfig:
+    """The cluster as the flags want it. Raises UserError for what stays as it was made."""
+    name = cluster.name
+    if (wanted.advertise is not None) != bool(cluster.advertise):
+        raise UserError(
+            f"cluster {name!r} is one of `podyard {cluster.command}`; use that, or give another --name"
+        )
+    kept = {
+        "--port": (wanted.api_port, cluster.api_port),
+        "--advertise": (wanted.advertise or None, cluster.advertise),
+        "--network": (wanted.network, cluster.network),
+    }
+    for flag, (given, made) in kept.items():
+        if given is not None and given != made:
+            raise UserError(f"cluster {name!r} was made with {flag} {made}; that stays")
+    return cluster if wanted.nodes is None else cluster.with_nodes(wanted.nodes)
+
+
+def remember(name: str, where: Path) -> None:
+    """Put down where a node that has joined keeps its state. Raises UserError when the name is taken."""
+    config.check_name(name)
+    with _index() as known:
+        recorded = known.get(name)
+        if recorded and Path(recorded["dataDir"]) != where:
+            raise UserError(
+                f"{name!r} keeps its state in {recorded['dataDir']}; give another --name, "
+                f"or remove it with `podyard down --name {name} --purge` first"
+            )
+        known[name] = {"dataDir": str(where), "index": NO_RANGES}
 
 
 def forget(name: str) -> None:
@@ -76,7 +145,8 @@ def forget(name: str) -> None:
         known.pop(name, None)
 
 
-def _refuse_strange_content(where: Path) -> None:
+def refuse_strange_content(where: Path) -> None:
+    """UserError when a directory that is to become a data directory holds anything."""
     try:
         strange = sorted(entry.name for entry in where.iterdir())
     except FileNotFoundError:

@@ -6,10 +6,9 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
-from podyard.cli.cluster import dnsprobe, ports
+from podyard.cli.cluster import dnsprobe, kubeconfig, ports
 from podyard.cli.cluster.config import ClusterConfig
-from podyard.cli.cluster.processes import ProcessSpec as ProcessSpec
-from podyard.cli.cluster.processes import gate, host_ports, processes, required_ports
+from podyard.cli.cluster.processes import ProcessSpec, gate, host_ports, processes, required_ports
 from podyard.cli.rootless import namespace
 from podyard.cli.rootless.namespace import Namespace
 
@@ -33,15 +32,32 @@ class Place:
         """What to run."""
         return [*processes(self.cluster), *([gate(self.cluster)] if self.namespace else [])]
 
-    async def until_dns_answers(self) -> None:
-        """Wait until a query to the kube-dns Service is answered."""
+    async def until_it_answers(self) -> None:
+        """Wait until a query to the cluster's DNS is answered."""
         name = f"kubernetes.default.svc.{self.cluster.cluster_domain}"
-        if self.namespace is None:
-            await dnsprobe.until_answered(self.cluster.dns_ip, name)
-        else:
+        if self.namespace is not None:
             await self._run("podyard.cli.cluster.dnsprobe", self.cluster.dns_ip, name)
+        elif self.cluster.advertise:  # the Service's address is one of its nodes, of which there may be none
+            await dnsprobe.until_answered(self.cluster.control_plane_ip, name)
+        else:
+            await dnsprobe.until_answered(self.cluster.dns_ip, name)
 
-    async def stop_pods(self) -> None:
+    async def serving(self) -> dict[str, object]:
+        """It serves: make that known, and give what there is to report."""
+        told: dict[str, object] = {"inside": self.namespace is not None}
+        if self.cluster.advertise:
+            # Late: it loads the client, which a cluster of one machine has no use for here.
+            from podyard.cli.joining.publish import publish
+
+            told["join"] = await publish(self.cluster)
+        return {"serving": str(kubeconfig.add_context(self.cluster)), **told}
+
+    async def leave(self) -> None:
+        """End what is left of the cluster: its pods, and the namespaces that were made for it."""
+        await self._stop_pods()
+        namespace.release(self.cluster.path)
+
+    async def _stop_pods(self) -> None:
         """End every pod process of every node that this data directory ever had."""
         if self.namespace is None:
             # Late: the kubelet's modules are of no use to a supervisor that only waits.
@@ -64,7 +80,7 @@ class Place:
 
 def prepare(cluster: ClusterConfig) -> Place:
     """Where this cluster is to run, made if need be. Raises UserError when that cannot be."""
-    if not namespace.needed():
+    if cluster.advertise or not namespace.needed():
         return Place(cluster, None)
     return Place(cluster, namespace.find(cluster.path) or namespace.make(cluster.path))
 
@@ -72,9 +88,3 @@ def prepare(cluster: ClusterConfig) -> Place:
 def find(cluster: ClusterConfig) -> Place:
     """Where it runs, or last ran."""
     return Place(cluster, namespace.find(cluster.path))
-
-
-async def leave(place: Place) -> None:
-    """End what is left of the cluster: its pods, and the namespaces that were made for it."""
-    await place.stop_pods()
-    namespace.release(place.cluster.path)

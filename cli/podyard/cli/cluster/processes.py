@@ -36,8 +36,11 @@ class Port:
 def processes(cluster: ClusterConfig) -> list[ProcessSpec]:
     """Every process of the cluster, in the order of their start."""
     specs = [_apiserver(cluster), _controller_manager(cluster), _dns(cluster)]
-    for number, node in enumerate(cluster.node_names(), 1):
-        specs += [_kubelet(cluster, number, node), _proxy(cluster, number, node)]
+    for number, name in enumerate(cluster.node_names(), 1):
+        node = NodeSite(
+            name, cluster.node_ip(number), cluster.data_dir, cluster.dns_ip, cluster.cluster_domain
+        )
+        specs += node_processes(node, _client(cluster, f"kubelet-{name}"), _client(cluster, f"proxy-{name}"))
     return specs
 
 
@@ -48,12 +51,18 @@ def required_ports(cluster: ClusterConfig) -> list[Port]:
         Port("the component API", "tcp", cluster.api_address, cluster.api_port + 1),
         Port("DNS", "udp", cluster.control_plane_ip, 53),
         Port("DNS", "tcp", cluster.control_plane_ip, 53),
-        Port("the kube-dns Service", "udp", cluster.dns_ip, 53),
-        Port("the kube-dns Service", "tcp", cluster.dns_ip, 53),
     ]
+    if not cluster.advertise:  # its nodes' proxies are on this host
+        ports.append(Port("the kube-dns Service", "udp", cluster.dns_ip, 53))
+        ports.append(Port("the kube-dns Service", "tcp", cluster.dns_ip, 53))
     for number, node in enumerate(cluster.node_names(), 1):
-        ports.append(Port(f"the kubelet of {node}", "tcp", cluster.node_ip(number), 10250))
+        ports.append(kubelet_port(node, cluster.node_ip(number)))
     return ports
+
+
+def kubelet_port(node: str, address: str) -> Port:
+    """Where a node's kubelet listens."""
+    return Port(f"the kubelet of {node}", "tcp", address, 10250)
 
 
 def host_ports(cluster: ClusterConfig) -> list[Port]:
@@ -128,24 +137,36 @@ def _dns(cluster: ClusterConfig) -> ProcessSpec:
         "--service-ip", cluster.dns_ip,
         "--cluster-domain", cluster.cluster_domain,
     )  # fmt: skip
-    return ProcessSpec("dns", f"{cluster.dns_ip}:53", arguments)
+    where = cluster.control_plane_ip if cluster.advertise else cluster.dns_ip
+    return ProcessSpec("dns", f"{where}:53", arguments)
 
 
-def _kubelet(cluster: ClusterConfig, number: int, node: str) -> ProcessSpec:
-    address = cluster.node_ip(number)
-    arguments = (
-        "kubelet", *_client(cluster, f"kubelet-{node}"),
-        "--node-name", node,
-        "--node-ip", address,
-        "--data-dir", cluster.data_dir,
-        "--images-dir", str(cluster.path / "images"),
-        "--cluster-dns", cluster.dns_ip,
-        "--cluster-domain", cluster.cluster_domain,
+@dataclass(frozen=True, slots=True)
+class NodeSite:
+    """A node on this host: who it is, where its state lives, and what its pods are to know."""
+
+    name: str
+    address: str
+    data_dir: str
+    cluster_dns: str
+    cluster_domain: str
+
+
+def node_processes(
+    node: NodeSite, kubelet_client: tuple[str, ...], proxy_client: tuple[str, ...]
+) -> list[ProcessSpec]:
+    """The processes of one node; the two tuples say as whom each of them calls the apiserver."""
+    kubelet = (
+        "kubelet", *kubelet_client,
+        "--node-name", node.name,
+        "--node-ip", node.address,
+        "--data-dir", node.data_dir,
+        "--images-dir", f"{node.data_dir}/images",
+        "--cluster-dns", node.cluster_dns,
+        "--cluster-domain", node.cluster_domain,
     )  # fmt: skip
-    return ProcessSpec(f"kubelet-{node}", f"{address}:10250", arguments)
-
-
-def _proxy(cluster: ClusterConfig, number: int, node: str) -> ProcessSpec:
-    address = cluster.node_ip(number)
-    arguments = ("proxy", *_client(cluster, f"proxy-{node}"), "--node-name", node, "--node-ip", address)
-    return ProcessSpec(f"proxy-{node}", address, arguments)
+    proxy = ("proxy", *proxy_client, "--node-name", node.name, "--node-ip", node.address)
+    return [
+        ProcessSpec(f"kubelet-{node.name}", f"{node.address}:10250", kubelet),
+        ProcessSpec(f"proxy-{node.name}", node.address, proxy),
+    ]

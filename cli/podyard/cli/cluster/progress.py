@@ -6,18 +6,21 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from podyard.cli.cluster.config import ClusterConfig
-from podyard.cli.cluster.steps import Step, done, steps
+from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.cli.cluster.steps import Step, done
 
 if TYPE_CHECKING:
     from rich.status import Status
+
+TOKEN_HOURS = 24
+"""How long the token in the command that is shown lasts."""
 
 
 class Progress:
     """A line for each step as it turns ready; on a terminal, also what is still awaited."""
 
-    def __init__(self, cluster: ClusterConfig) -> None:
-        self._steps = steps(cluster)
+    def __init__(self, headline: str, steps: list[Step]) -> None:
+        self._steps = steps
         self._shown: list[Step] = []
         self._began = time.monotonic()
         self._spinner: Status | None = None
@@ -26,7 +29,7 @@ class Progress:
 
             self._spinner = Console(highlight=False).status("")
             self._spinner.start()
-        print(f"Starting cluster {cluster.name} in {cluster.data_dir}", flush=True)
+        print(headline, flush=True)
         self.update(set())
 
     def update(self, ready: set[str]) -> None:
@@ -55,17 +58,28 @@ class Progress:
         print(text, flush=True)
 
 
-def how_to_use(cluster: ClusterConfig, kubeconfig: str, seconds: float, *, inside: bool) -> str:
-    """What to say when it is ready; `inside` says that it runs in namespaces of its own."""
-    name = "" if cluster.name == "podyard" else f" --name {cluster.name}"
+def how_to_use(cluster: ClusterConfig, said: dict[str, object], seconds: float) -> str:
+    """What to say when it is ready and has reported what it `said`."""
+    name = "" if cluster.name == DEFAULT_NAME else f" --name {cluster.name}"
+    ready = (
+        f"Cluster {cluster.name} is ready after {seconds:.2f} s. "
+        f"kubectl's context is now {cluster.context} (in {said['serving']}).\n\n"
+    )
+    if cluster.advertise:
+        return (
+            f"{ready}On every host that is to be a node, within {TOKEN_HOURS} hours:\n\n  {said['join']}\n\n"
+            "  kubectl get nodes -o wide\n"
+            f"  podyard token create{name} --print-join-command\n"
+            f"  podyard status{name}\n"
+            f"  podyard down{name}\n"
+        )
     dig = f"dig @{cluster.dns_ip} kubernetes.default.svc.{cluster.cluster_domain}"
     shell = f"podyard shell{name}".ljust(30) + " a shell where cluster and pod addresses and DNS answer"
     return (
-        f"Cluster {cluster.name} is ready after {seconds:.2f} s. "
-        f"kubectl's context is now {cluster.context} (in {kubeconfig}).\n\n"
+        f"{ready}"
         f"  kubectl get nodes -o wide\n"
         f"  kubectl apply -f examples/run-my-nginx.yaml\n"
-        f"  {shell if inside else dig}\n"
+        f"  {shell if said['inside'] else dig}\n"
         f"  podyard status{name}\n"
         f"  podyard down{name}\n"
     )

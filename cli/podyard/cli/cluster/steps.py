@@ -25,7 +25,8 @@ def steps(cluster: ClusterConfig) -> list[Step]:
     ]
     for number, node in enumerate(cluster.node_names(), 1):
         found.append(Step(node, cluster.node_ip(number), (f"kubelet-{node}", f"proxy-{node}")))
-    found.append(Step("DNS", f"{cluster.dns_ip}:53", ("dns",)))
+    dns = cluster.control_plane_ip if cluster.advertise else cluster.dns_ip
+    found.append(Step("DNS", f"{dns}:53", ("dns",)))
     return found
 
 

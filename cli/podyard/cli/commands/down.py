@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import uvloop
 
-from podyard.cli.cluster import control, index, kubeconfig, place
-from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.cli.cluster import control
+from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.cli.joining import kept
 from podyard.process.main import UserError
 
 STOP_SECONDS = 60.0
@@ -27,16 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     """Stop it, wait until everything has ended, and say so."""
-    cluster = index.require(args.name, args.data_dir)
-    pid = control.running_pid(cluster.path)
+    what = kept.require(args.name, args.data_dir)
+    pid = control.running_pid(what.path)
     if pid:
         uvloop.run(_end(pid))
     # Also when nothing ran: after kill -9 of `up`, its pods are still there.
-    uvloop.run(place.leave(place.find(cluster)))
+    uvloop.run(what.leave())
     if args.purge:
-        _purge(cluster)
+        what.purge()
     done = "stopped" if pid else "was not running"
-    print(f"Cluster {cluster.name} {done}{' and is removed' if args.purge else ''}.")
+    print(f"{what.called.capitalize()} {done}{' and is removed' if args.purge else ''}.")
     return 0
 
 
@@ -60,9 +60,3 @@ async def _end(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-
-
-def _purge(cluster: ClusterConfig) -> None:
-    kubeconfig.remove_context(cluster)
-    shutil.rmtree(cluster.path)
-    index.forget(cluster.name)

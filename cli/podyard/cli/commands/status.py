@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from podyard.cli.cluster import control, index
+from podyard.cli.cluster import control
 from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.cli.joining import kept
 from podyard.process.main import UserError
 
 
@@ -20,13 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    """Print a table; exit status 1 when the cluster is not running or not healthy."""
-    cluster = index.require(args.name, args.data_dir)
-    state = control.ask(cluster.path)
+    """Print a table; exit status 1 when it is not running or not healthy."""
+    what = kept.require(args.name, args.data_dir)
+    state = control.ask(what.path)
     if state is None:
-        if pid := control.running_pid(cluster.path):
-            raise UserError(f"`podyard up` (pid {pid}) runs cluster {cluster.name}, but does not answer yet")
-        print(f"Cluster {cluster.name} is not running; `podyard up` starts it. Its state: {cluster.data_dir}")
+        if pid := control.running_pid(what.path):
+            raise UserError(
+                f"`podyard {what.command}` (pid {pid}) runs {what.called}, but does not answer yet"
+            )
+        start = f"`podyard {what.command}` starts it"
+        print(f"{what.called.capitalize()} is not running; {start}. Its state: {what.path}")
         return 1
     if args.output == "json":
         print(json.dumps(state, indent=2))
@@ -39,12 +43,17 @@ TITLES = ("PROCESS", "PID", "ADDRESS", "HEALTH", "UPTIME", "RESTARTS", "DETAIL")
 
 
 def table(processes: list[dict[str, Any]]) -> list[str]:
-    """The lines of the table, columns aligned with three spaces between them, as kubectl does."""
-    rows = [TITLES]
+    """The lines of the table of a cluster's processes."""
+    rows: list[tuple[str, ...]] = [TITLES]
     for p in processes:
         known = (p["name"], p["pid"] or "-", p["address"] or "-", p["health"])
         rows.append((*map(str, known), age(p["uptime"]), str(p["restarts"]), p["detail"]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
+    return aligned(rows)
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines of a table, columns aligned with three spaces between them, as kubectl does."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from podyard.cli.cluster import index
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.cluster.progress import Progress
+from podyard.cli.cluster.steps import steps
 from podyard.cli.demo.stage import PODYARD, set_up
 from podyard.process.main import UserError
 
@@ -58,7 +59,7 @@ def cluster(env: dict[str, str]) -> Iterator[ClusterConfig]:
 
 
 def _wait(reader: int, made: ClusterConfig) -> None:
-    progress = Progress(made)
+    progress = Progress(f"Starting cluster {made.name} in {made.data_dir}", steps(made))
     try:
         with os.fdopen(reader) as reports:
             for said in map(json.loads, reports):

@@ -1,0 +1,133 @@
+"""Starts the processes of a cluster or a node, waits until they serve, keeps them running, and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from podyard.cli.cluster import control
+from podyard.cli.cluster.processes import ProcessSpec
+from podyard.cli.cluster.supervisor import Process, Supervisor
+from podyard.process.main import UserError
+
+START_SECONDS = 60.0
+"""What is not ready by then has failed to start."""
+
+Report = Callable[[dict[str, object]], None]
+"""Called with {"ready": [names]}, then {"serving": …} or {"failed": text}, in the end {"stopping": True}."""
+
+
+class Site(Protocol):
+    """What runs: the processes of a cluster, or those of a node."""
+
+    def wrap(self, command: list[str]) -> list[str]:
+        """The command line that runs `command` where the processes are."""
+
+    def processes(self) -> list[ProcessSpec]:
+        """What to run."""
+
+    async def until_it_answers(self) -> None:
+        """Wait for what the processes' readiness does not say."""
+
+    async def serving(self) -> dict[str, object]:
+        """It serves: make that known, and give what there is to report."""
+
+    async def leave(self) -> None:
+        """The processes have ended: end what they have left."""
+
+
+async def supervise(site: Site, path: Path, report: Report, stop: asyncio.Event) -> None:
+    """Run a site whose data directory is `path` until `stop`. Raises UserError when it cannot start."""
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def changed(process: Process) -> None:
+        if process.restarts and not process.ever_ready and not failed.done():
+            failed.set_result(f"{process.spec.name}: {process.last_words.removeprefix('podyard: ')}")
+        ready = sorted(p.spec.name for p in supervisor.processes.values() if p.ready)
+        report({"ready": ready})
+        if len(ready) == len(supervisor.processes):
+            all_ready.set()
+
+    all_ready = asyncio.Event()
+    supervisor = Supervisor(path / "logs", control.socket_path(path, "notify"), site.wrap, changed)
+    supervisor.start(site.processes())
+    server = await control.serve(path, lambda: {"pid": os.getpid(), "processes": supervisor.snapshot()})
+    try:
+        text = await _first_of(_serving(site, path, all_ready), failed, stop.wait())
+        if text:
+            raise UserError(text)
+        if not stop.is_set():
+            report(await site.serving())
+            await stop.wait()
+        report({"stopping": True})
+    finally:
+        server.close()
+        await supervisor.stop(last="apiserver")
+        await site.leave()
+
+
+def stop_by_signal() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _serving(site: Site, path: Path, all_ready: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await all_ready.wait()
+            await site.until_it_answers()
+    except TimeoutError:
+        raise UserError(
+            f"not ready after {START_SECONDS:g} s; the logs in {path / 'logs'} say more"
+        ) from None
+
+
+async def _first_of(serving: object, failed: asyncio.Future[str], stopped: object) -> str:
+    """Wait for one of the three; give the failure's text, or "" for the other two."""
+    tasks = [asyncio.ensure_future(serving), failed, asyncio.ensure_future(stopped)]  # type: ignore[call-overload]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        if task is failed:
+            return str(task.result())
+        task.result()
+    return ""
+
+
+def start_detached(path: Path, words: list[str], show: Report) -> int:
+    """Run `podyard WORDS` in the background, show its reports until it serves or fails; exit status."""
+    reader, writer = os.pipe()
+    log_dir = path / "logs"
+    log_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "podyard.cli", *words, "--report-fd", str(writer)]
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        os.setsid()
+        os.set_inheritable(writer, True)
+        log = os.open(log_dir / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        os.execv(sys.executable, command)
+    os.close(writer)
+    with os.fdopen(reader) as reports:
+        for line in reports:
+            said = json.loads(line)
+            if "failed" in said:
+                os.waitpid(pid, 0)
+                raise UserError(said["failed"])
+            show(said)
+            if "serving" in said:
+                return 0
+    raise UserError(f"it did not start; {log_dir / 'up.log'} says more")

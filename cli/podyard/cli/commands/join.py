@@ -1,0 +1,94 @@
+"""`podyard join`: make this host a node of a cluster that `podyard server` runs elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+
+from podyard.cli.cluster.config import API_PORT
+from podyard.cli.cluster.foreground import Shown, as_background, in_background, in_foreground
+from podyard.cli.cluster.progress import Progress
+from podyard.cli.cluster.run import Report
+from podyard.cli.commands.up import add_common_arguments
+from podyard.cli.joining import node
+from podyard.cli.joining.join import Wish, become
+from podyard.cli.joining.node_config import NodeConfig
+from podyard.cli.rootless import namespace
+from podyard.process.main import UserError, configure_logging
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `podyard join`."""
+    parser.add_argument(
+        "server",
+        nargs="?",
+        type=_server,
+        metavar="ADDRESS[:PORT]",
+        help="the server, as it prints it (or as before)",
+    )
+    parser.add_argument("--token", default="", help="from the server; not needed once this host has joined")
+    parser.add_argument(
+        "--ca-cert-hash", default="", metavar="sha256:HEX", help="by which the server's CA is known"
+    )
+    parser.add_argument(
+        "--node-name", default="", metavar="NAME", help="(default: the host's name, or as before)"
+    )
+    parser.add_argument(
+        "--node-ip",
+        type=_address,
+        metavar="IP",
+        help="this host's address for the others (default: the one by which it reaches the server)",
+    )
+    add_common_arguments(parser)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Join, if that is still to be done; then run it in the foreground, or start it in the background."""
+    configure_logging("info")
+    if namespace.needed():
+        raise UserError("`podyard join` needs root: Services listen on ports below 1024 of this host")
+    wish = Wish(
+        args.name,
+        args.data_dir,
+        args.server or "",
+        args.token,
+        args.ca_cert_hash,
+        args.node_name,
+        args.node_ip or "",
+    )
+    joined = asyncio.run(become(wish))
+
+    async def run(report: Report) -> None:
+        await node.run(joined, report)
+
+    if args.report_fd >= 0:
+        return as_background(run, args.report_fd)
+    headline = f"Joining cluster {joined.settings.name} at {joined.api} as {joined.node_name}"
+    shown = Shown(
+        Progress(headline, node.steps(joined)), lambda _, s: _usage(joined, s), detached=args.detach
+    )
+    if args.detach:
+        return in_background(joined.path, ["join", "--name", joined.name], shown)
+    return in_foreground(run, shown)
+
+
+def _usage(joined: NodeConfig, seconds: float) -> str:
+    return (
+        f"Node {joined.node_name} of cluster {joined.settings.name} is ready after {seconds:.2f} s.\n"
+        f"Its state: {joined.data_dir}\n"
+    )
+
+
+def _server(text: str) -> str:
+    host, colon, port = text.partition(":")
+    if not host or (colon and not (port.isdigit() and 0 < int(port) < 65536)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ADDRESS or ADDRESS:PORT")
+    return f"{host}:{port or API_PORT}"
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address") from None

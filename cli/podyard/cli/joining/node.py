@@ -1,0 +1,73 @@
+"""Runs the kubelet and the proxy of a node that has joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from podyard.cli.cluster import control, ports
+from podyard.cli.cluster.processes import NodeSite, ProcessSpec, kubelet_port, node_processes
+from podyard.cli.cluster.run import Report, stop_by_signal, supervise
+from podyard.cli.cluster.steps import Step
+from podyard.cli.joining.node_config import NodeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedNode:
+    """What `podyard join` keeps running."""
+
+    config: NodeConfig
+
+    def wrap(self, command: list[str]) -> list[str]:
+        """On the host itself."""
+        return command
+
+    def processes(self) -> list[ProcessSpec]:
+        """The kubelet and the proxy, which share the node's certificate."""
+        config, settings = self.config, self.config.settings
+        identity = (
+            "--server", settings.component_api,
+            "--ca-file", str(config.ca_file),
+            "--cert-file", str(config.client_file),
+            "--key-file", str(config.client_file),
+        )  # fmt: skip
+        rotation = ("--tls-cert-file", str(config.serving_file), "--rotate-certificates")
+        site = NodeSite(
+            config.node_name, config.node_ip, config.data_dir, settings.cluster_dns, settings.cluster_domain
+        )
+        return node_processes(site, (*identity, *rotation), identity)
+
+    async def until_it_answers(self) -> None:
+        """Its processes' readiness says it all."""
+
+    async def serving(self) -> dict[str, object]:
+        """The cluster knows it already."""
+        return {"serving": self.config.node_name}
+
+    async def leave(self) -> None:
+        """End its pods."""
+        # Late: the kubelet's modules are of no use to a supervisor that only waits.
+        from podyard.kubelet.command import stop_all_pods
+
+        await stop_all_pods(self.config.path)
+
+
+def steps(config: NodeConfig) -> list[Step]:
+    """What is shown while it starts."""
+    name = config.node_name
+    return [
+        Step("kubelet", f"{config.node_ip}:10250", (f"kubelet-{name}",)),
+        Step("proxy", config.node_ip, (f"proxy-{name}",)),
+    ]
+
+
+async def run(config: NodeConfig, report: Report) -> None:
+    """Run the node until SIGINT or SIGTERM. Raises UserError when it cannot start."""
+    stop = stop_by_signal()
+    lock = control.Lock(config.path, f"node {config.node_name}")
+    lock.acquire()
+    try:
+        (config.path / "images").mkdir(exist_ok=True)
+        ports.check([kubelet_port(config.node_name, config.node_ip)])
+        await supervise(JoinedNode(config), config.path, report, stop)
+    finally:
+        lock.close()
