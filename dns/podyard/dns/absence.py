@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 
-from podyard.dns.types import CLASS_IN, OPT, SOA
-from podyard.dns.wire import AA, HEADER, HEADER_BYTES, OUR_UDP_BYTES, QR, RA, RD, Query, label
+from podyard.dns.types import CLASS_IN, SOA
+from podyard.dns.wire import AA, HEADER, HEADER_BYTES, OUR_UDP_BYTES, QR, RA, RD, Query, label, opt
 from podyard.dns.zone import Soa
 
 SOA_NUMBERS = (1, 7200, 1800, 86400, 5)
@@ -50,13 +50,9 @@ class Absence:
             self._contact,
             domain,
             self._numbers,
-            _opt(query.dnssec_ok) if query.edns else b"",
+            opt(query, OUR_UDP_BYTES) if query.edns else b"",
         )
         return b"".join(parts)
-
-
-def _opt(dnssec_ok: bool) -> bytes:
-    return struct.pack("!BHHIH", 0, OPT, OUR_UDP_BYTES, 0x8000 if dnssec_ok else 0, 0)
 
 
 def _wire(name: str) -> bytes:

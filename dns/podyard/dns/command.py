@@ -11,8 +11,10 @@ from podyard.client.client import Client, add_server_argument
 from podyard.dns.answers import Answers
 from podyard.dns.cluster import Cluster
 from podyard.dns.counters import DnsMetrics
-from podyard.dns.forwarding import Forwarder, ResolvConf, Upstream
+from podyard.dns.exchange import Upstream
+from podyard.dns.forwarding import Forwarder
 from podyard.dns.registration import Registration
+from podyard.dns.resolvconf import ResolvConf
 from podyard.dns.responder import Responder
 from podyard.dns.server import Server
 from podyard.dns.zone import Zone

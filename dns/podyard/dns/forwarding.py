@@ -1,24 +1,24 @@
 """Names outside of the cluster: asked of the upstream servers, one after the other.
 
-Equal questions that are asked at the same time go upstream once. That also ends loops: when an
-upstream asks us what we are just asking it, that question joins ours, is answered by the next
-upstream, or fails with it, and is never sent round again.
+Equal questions that are asked at the same time go upstream once, and answers are kept as long as
+they say. That also ends loops: when an upstream asks us what we are just asking it, that question
+joins ours, and is never sent round again. An upstream that does so is found out (see
+`podyard.dns.loops`) and asked no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import random
-import socket
-import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from podyard.dns.cache import Cache
+from podyard.dns.exchange import Upstream, ask_tcp, ask_udp
+from podyard.dns.loops import Loops
 from podyard.dns.types import NOERROR, NXDOMAIN
-from podyard.dns.wire import HEADER_BYTES, LARGEST_BYTES, QR, Query
+from podyard.dns.wire import HEADER_BYTES, Query, forwarded
 
 TIMEOUT_SECONDS = 1.5
 """How long one upstream may take."""
@@ -28,13 +28,10 @@ PASSED_OVER_SECONDS = 10.0
 """How long one that did not answer comes last."""
 CONCURRENT = 1000
 """Questions under way; more than that fail at once."""
-LOOK_SECONDS = 1.0
-"""How long resolv.conf is taken to be unchanged."""
 
-Upstream = tuple[str, int]
+Key = tuple[bool, bytes]
 
 logger = logging.getLogger("dns")
-_random = random.SystemRandom()
 
 
 class NoAnswer(Exception):
@@ -50,45 +47,68 @@ class _Health:
 class Forwarder:
     """Asks upstreams. `upstreams` is called for every question and gives them in order."""
 
-    def __init__(self, upstreams: Callable[[], list[Upstream]], timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        upstreams: Callable[[], list[Upstream]],
+        timeout: float = TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._upstreams = upstreams
         self._timeout = timeout
-        self._asking: dict[tuple[bool, bytes, bytes, bytes], asyncio.Task[bytes]] = {}
+        self._last: list[Upstream] = []
+        self._asking: dict[Key, asyncio.Task[bytes]] = {}
         self._health: dict[Upstream, _Health] = {}
+        self.cache = Cache(clock)
+        self.loops = Loops()
 
     def available(self) -> bool:
         """Whether there is anybody to ask."""
-        return bool(self._upstreams())
+        return bool(self._usable())
+
+    def kept(self, query: Query, *, tcp: bool) -> bytes | None:
+        """The answer that an upstream gave before, if it still holds."""
+        answer = self.cache.get(_key(query, tcp))
+        return None if answer is None else _for(query, answer)
 
     async def ask(self, query: Query, *, tcp: bool) -> bytes:
         """The answer to `query`, with its id and letter case. Raises NoAnswer."""
-        raw, end = query.raw, query.name_end
-        # Only the name is compared without regard to case: in the bytes after it, 65 and 97 differ.
-        key = (tcp, raw[2:HEADER_BYTES], raw[HEADER_BYTES:end].lower(), raw[end:])
+        key = _key(query, tcp)
         task = self._asking.get(key)
         if task is None:
             if len(self._asking) >= CONCURRENT:
                 raise NoAnswer("too many questions are under way")
-            task = self._asking[key] = asyncio.create_task(self._ask_all(raw, end, tcp))
+            asked = self._ask_all(forwarded(query), query.name_end, tcp)
+            task = self._asking[key] = asyncio.create_task(asked)
             task.add_done_callback(lambda done: self._done(key, done))
-        answer = await asyncio.shield(task)
-        return raw[:2] + answer[2:HEADER_BYTES] + raw[HEADER_BYTES:end] + answer[end:]
+        return _for(query, await asyncio.shield(task))
 
-    def _done(self, key: tuple[bool, bytes, bytes, bytes], task: asyncio.Task[bytes]) -> None:
+    def close(self) -> None:
+        """Ask no more on its own."""
+        self.loops.close()
+
+    def _usable(self) -> list[Upstream]:
+        now = self._upstreams()
+        if now != self._last:  # another network, perhaps: its names are other ones
+            self._last = list(now)
+            self.cache.clear()
+            self.loops.look_for(now)
+        return [one for one in now if one not in self.loops.found]
+
+    def _done(self, key: Key, task: asyncio.Task[bytes]) -> None:
         del self._asking[key]
-        if not task.cancelled():
-            task.exception()  # whoever asked has seen it; nobody may be left
+        if not task.cancelled() and task.exception() is None:  # whoever asked has seen an exception
+            self.cache.put(key, task.result())
 
-    async def _ask_all(self, raw: bytes, name_end: int, tcp: bool) -> bytes:
+    async def _ask_all(self, question: bytes, name_end: int, tcp: bool) -> bytes:
         loop = asyncio.get_running_loop()
         refusal = b""
-        upstreams = self._upstreams()
+        upstreams = self._usable()
         recent = loop.time() - PASSED_OVER_SECONDS
         upstreams.sort(key=lambda one: self._health_of(one).failed_at >= recent)  # stable: order is kept
         for upstream in upstreams * ROUNDS:
             try:
                 async with asyncio.timeout(self._timeout):
-                    answer = await (_ask_tcp if tcp else _ask_udp)(upstream, raw, name_end)
+                    answer = await (ask_tcp if tcp else ask_udp)(upstream, question, name_end)
             except (OSError, TimeoutError, EOFError) as error:
                 self._failed(upstream, error)
                 continue
@@ -117,92 +137,14 @@ class Forwarder:
         self._health[upstream] = _Health()
 
 
-def _disguise(raw: bytes) -> bytes:
-    """The query under an id that nobody can guess."""
-    return struct.pack("!H", _random.randrange(65536)) + raw[2:]
+def _key(query: Query, tcp: bool) -> Key:
+    """All that an answer depends on: the question without regard to the name's case, the flags, EDNS."""
+    question, end = forwarded(query), query.name_end - 2
+    # Only the name is compared without regard to case: in the bytes after it, 65 and 97 differ.
+    return tcp, question[: HEADER_BYTES - 2] + question[HEADER_BYTES - 2 : end].lower() + question[end:]
 
 
-def _answers(answer: bytes, sent: bytes, name_end: int) -> bool:
-    end = name_end + 4
-    return (
-        len(answer) >= end
-        and answer[:2] == sent[:2]
-        and bool(answer[2] & QR >> 8)
-        and answer[HEADER_BYTES:name_end].lower() == sent[HEADER_BYTES:name_end].lower()
-        and answer[name_end:end] == sent[name_end:end]
-    )
-
-
-def _socket(upstream: Upstream, kind: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in upstream[0] else socket.AF_INET
-    return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-
-
-async def _ask_udp(upstream: Upstream, raw: bytes, name_end: int) -> bytes:
-    """One datagram from a port of its own, and the first datagram back that answers it."""
-    loop = asyncio.get_running_loop()
-    sent = _disguise(raw)
-    with _socket(upstream, socket.SOCK_DGRAM) as sock:
-        sock.connect(upstream)
-        sock.send(sent)
-        while True:
-            answer = await loop.sock_recv(sock, LARGEST_BYTES)
-            if _answers(answer, sent, name_end):
-                return answer
-
-
-async def _ask_tcp(upstream: Upstream, raw: bytes, name_end: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    sent = _disguise(raw)
-    with _socket(upstream, socket.SOCK_STREAM) as sock:
-        await loop.sock_connect(sock, upstream)
-        await loop.sock_sendall(sock, struct.pack("!H", len(sent)) + sent)
-        received = b""
-        while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
-            piece = await loop.sock_recv(sock, LARGEST_BYTES)
-            if not piece:
-                raise EOFError("the connection was closed")
-            received += piece
-    answer = received[2:]
-    if not _answers(answer, sent, name_end):
-        raise EOFError("an answer to something else")
-    return answer
-
-
-class ResolvConf:
-    """The nameservers of a resolv.conf(5) file, read again when it changes (another network, a VPN)."""
-
-    def __init__(self, path: str, exclude: Collection[str]) -> None:
-        self._path = path
-        self._exclude = exclude
-        self._changed = -1
-        self._looked = float("-inf")
-        self._servers: list[Upstream] = []
-
-    def __call__(self) -> list[Upstream]:
-        """The upstreams now; those in `exclude`, which are ourselves, are left out."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked = now
-            self._look()
-        return list(self._servers)
-
-    def _look(self) -> None:
-        try:
-            changed = os.stat(self._path).st_mtime_ns
-            if changed != self._changed:
-                with open(self._path, encoding="utf-8", errors="replace") as file:
-                    self._servers = nameservers(file.read(), self._exclude)
-                self._changed = changed
-        except OSError:
-            pass  # being replaced just now: the servers known so far are as good as any
-
-
-def nameservers(text: str, exclude: Collection[str]) -> list[Upstream]:
-    """The `nameserver` lines of a resolv.conf(5), without the addresses to exclude."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == "nameserver" and words[1] not in exclude:
-            found.append((words[1].partition("%")[0], 53))
-    return found
+def _for(query: Query, answer: bytes) -> bytes:
+    """An upstream's answer to an equal question, with the id and the letter case of `query`."""
+    raw, end = query.raw, query.name_end
+    return raw[:2] + answer[2:HEADER_BYTES] + raw[HEADER_BYTES:end] + answer[end:]

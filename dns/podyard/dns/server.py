@@ -15,7 +15,7 @@ from podyard.dns.counters import DnsMetrics
 from podyard.dns.forwarding import Forwarder, NoAnswer
 from podyard.dns.responder import Chase, Forward, Reply, Responder
 from podyard.dns.tcp import TcpServer
-from podyard.dns.types import NOERROR, NXDOMAIN, SERVFAIL
+from podyard.dns.types import NOERROR, NXDOMAIN, REFUSED, SERVFAIL
 from podyard.dns.udp import UdpServer
 from podyard.dns.wire import BadQuery, NotAQuery, Query, error, is_truncated, parse, question
 
@@ -69,6 +69,7 @@ class Server:
             self._udp.close()
         if self._tcp is not None:
             self._tcp.close()
+        self._forwarder.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,6 +95,8 @@ class Server:
         except Exception:
             logger.exception("a query was not answered: %s", raw.hex())
             answer = Reply(error(int.from_bytes(raw[:2], "big"), 0, SERVFAIL))
+        if isinstance(answer, Forward):
+            answer = self._from_upstream(query, tcp) or answer
         if isinstance(answer, Reply):
             if answer.names and (not tcp or len(answer.data) <= query.udp_bytes):
                 self._answers.keep(query, answer.data, answer.names)
@@ -103,6 +106,13 @@ class Server:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return True
+
+    def _from_upstream(self, query: Query, tcp: bool) -> Reply | None:
+        """What is known without asking."""
+        if self._forwarder.loops.comes_back(query.name):
+            return Reply(self._responder.failure(query, REFUSED, tcp=tcp))
+        kept = self._forwarder.kept(query, tcp=tcp)
+        return None if kept is None else Reply(kept)
 
     def _answer(self, data: bytes, send: Send) -> None:
         self.metrics.answered(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV = 1, 2, 5, 6, 12, 16, 28, 33
+A, NS, CNAME, SOA, PTR, HINFO, TXT, AAAA, SRV = 1, 2, 5, 6, 12, 13, 16, 28, 33
 OPT, IXFR, AXFR, ANY = 41, 251, 252, 255
 CLASS_IN = 1
 

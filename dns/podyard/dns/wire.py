@@ -12,7 +12,7 @@ from podyard.dns.types import CLASS_IN, FORMERR, NOTIMP, OPT
 HEADER = struct.Struct("!HHHHHH")
 HEADER_BYTES = HEADER.size
 
-QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 
 PLAIN_UDP_BYTES = 512
 """The largest answer over UDP to a query without EDNS (RFC 1035)."""
@@ -104,9 +104,7 @@ def _labels(raw: bytes) -> tuple[list[bytes], int]:
 def _read_additional(raw: bytes, offset: int, query: Query) -> int:
     """Read one additional record, of which OPT alone matters; where the next begins."""
     at_root = raw[offset] == 0
-    while (length := raw[offset]) and length < 64:
-        offset += 1 + length
-    offset += 2 if length else 1  # a pointer, or the root
+    offset = skip_name(raw, offset)
     type_, class_, ttl, length = struct.unpack_from("!HHIH", raw, offset)
     offset += 10 + length
     if offset > len(raw):
@@ -119,6 +117,15 @@ def _read_additional(raw: bytes, offset: int, query: Query) -> int:
         query.dnssec_ok = bool(ttl & 0x8000)
         query.udp_bytes = min(max(class_, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES)
     return offset
+
+
+def skip_name(raw: bytes, offset: int) -> int:
+    """Where a name ends that may end in a pointer, which is not followed. Raises IndexError or ValueError."""
+    while (length := raw[offset]) and length < 64:
+        offset += 1 + length
+    if 0 < length < 192:
+        raise ValueError("neither a label nor a pointer")
+    return offset + (2 if length else 1)
 
 
 def error(id_: int, flags: int, rcode: int) -> bytes:
@@ -181,3 +188,15 @@ def label(name: str) -> DNSLabel:
 def question(name: str, type_: int) -> bytes:
     """A query of our own, with recursion desired."""
     return bytes(DNSRecord(DNSHeader(id=0, bitmap=RD), q=DNSQuestion(label(name), type_, CLASS_IN)).pack())
+
+
+def forwarded(query: Query) -> bytes:
+    """The query for an upstream, without its id. EDNS is between neighbours (RFC 6891): options end here."""
+    head = HEADER.pack(0, query.flags & (RD | AD | CD), 1, 0, 0, 1 if query.edns else 0)
+    return head[2:] + query.raw[HEADER_BYTES : query.name_end + 4] + (opt(query) if query.edns else b"")
+
+
+def opt(query: Query, udp_bytes: int = 0) -> bytes:
+    """An OPT record with the query's DO flag, for messages of up to its own, or `udp_bytes`."""
+    flags = 0x8000 if query.dnssec_ok else 0
+    return struct.pack("!BHHIH", 0, OPT, udp_bytes or query.udp_bytes, flags, 0)

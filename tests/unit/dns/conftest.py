@@ -13,12 +13,15 @@ import uvloop
 
 from podyard.dns.answers import Answers
 from podyard.dns.counters import DnsMetrics
-from podyard.dns.forwarding import Forwarder, Upstream
+from podyard.dns.exchange import Upstream
+from podyard.dns.forwarding import Forwarder
 from podyard.dns.responder import Responder
 from podyard.dns.server import Server
 from podyard.dns.zone import Zone, records_of
 
 from .objects import endpoint, external, service, slice_of
+
+HINFO_QUESTION = b"\0\0\x0d\0\1"
 
 _numbers = itertools.count(1)
 
@@ -100,7 +103,8 @@ async def dns() -> AsyncIterator[Running]:
 async def upstream(answer: Callable[[bytes], bytes | None], *, tcp: bool = True) -> AsyncIterator[Upstream]:
     """A DNS server, UDP and TCP, that gives what `answer` makes of each query; None: nothing.
 
-    Without `tcp` it closes TCP connections unread, as small routers do.
+    Without `tcp` it closes TCP connections unread, as small routers do. It says nothing to HINFO
+    questions, by which the server looks for loops.
     """
 
     class Protocol(asyncio.DatagramProtocol):
@@ -108,7 +112,7 @@ async def upstream(answer: Callable[[bytes], bytes | None], *, tcp: bool = True)
             self.transport = transport
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-            reply = answer(data)
+            reply = None if data.endswith(HINFO_QUESTION) else answer(data)
             if reply is not None:
                 self.transport.sendto(reply, addr)  # type: ignore[attr-defined]
 
