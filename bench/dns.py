@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import statistics
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -15,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench import dns_scale
 from bench.dns_load import (
     Check,
     absence_check,
@@ -27,7 +27,7 @@ from bench.dns_load import (
 )
 from bench.dns_peers import DOMAIN, PORT, Server, peers, start
 from podyard.client.client import Object
-from tests.support.objects_api import ObjectsApi, objects_api
+from tests.support.objects_api import objects_api
 
 SERVICE_COUNT = 10_000
 FIRST_ADDRESS = IPv4Address("127.96.1.0")
@@ -39,6 +39,7 @@ LOADED_SECONDS = 30.0
 BACKGROUND_PER_SECOND = 30_000
 """What it asks then."""
 OURS = "podyard"
+ADDRESS = ("127.77.0.100", PORT)
 
 
 Figures = dict[str, float]
@@ -60,6 +61,7 @@ def run(rounds: int) -> None:
     """Measure every server in turn, `rounds` times, and print medians with their spread."""
     with tempfile.TemporaryDirectory(prefix="podyard-bench-") as place:
         asyncio.run(_run(Path(place), rounds))
+    dns_scale.run(rounds)
 
 
 async def _run(directory: Path, rounds: int) -> None:
@@ -70,7 +72,7 @@ async def _run(directory: Path, rounds: int) -> None:
         }
         with contextlib.ExitStack() as stack:
             commands = peers(directory, names)
-            commands[OURS] = podyard(api)
+            commands[OURS] = (dns_scale.command(api, ADDRESS), ADDRESS)
             asked = _names(directory, names)
             servers = []
             for name, (command, address) in commands.items():
@@ -104,18 +106,6 @@ def _names(directory: Path, services: dict[str, str]) -> Names:
     file = directory / "queries"
     file.write_text("".join(f"{name} A\n" for name in services))
     return Names(present, absent, file)
-
-
-def podyard(api: ObjectsApi) -> tuple[list[str], tuple[str, int]]:
-    """The command of podyard's own server, and where it listens."""
-    assert api.tls is not None
-    address = "127.77.0.100"
-    command = [
-        sys.executable, "-m", "podyard.cli", "dns", "--address", address, "--port", str(PORT),
-        "--server", api.target, "--ca-file", str(api.tls.ca), "--cert-file", str(api.tls.cert),
-        "--key-file", str(api.tls.key), "--upstream", "127.0.0.1:1",
-    ]  # fmt: skip
-    return command, (address, PORT)
 
 
 def _measure(servers: list[Server], names: Names, rounds: int) -> None:

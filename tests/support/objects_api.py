@@ -30,14 +30,17 @@ class ObjectsApi(ObjectsServicer):
     target: str = ""
     tls: TlsFiles | None = None
     _version: int = 1
-    _watches: dict[str, list[asyncio.Queue[pb.WatchEvent]]] = field(default_factory=lambda: defaultdict(list))
+    _events: dict[str, list[tuple[int, pb.WatchEvent]]] = field(default_factory=lambda: defaultdict(list))
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def publish(self, plural: str, type_: str, obj: Object) -> None:
+    async def publish(self, plural: str, type_: str, obj: Object) -> None:
         """Send an event to everybody who watches. `type_` is ADDED, MODIFIED or DELETED."""
         self._version += 1
         obj["metadata"]["resourceVersion"] = str(self._version)
-        for watch in self._watches[plural]:
-            watch.put_nowait(pb.WatchEvent(type=type_, object=orjson.dumps(obj)))
+        event = pb.WatchEvent(type=type_, object=orjson.dumps(obj))
+        async with self._changed:
+            self._events[plural].append((self._version, event))
+            self._changed.notify_all()
 
     async def _nothing_else(self, request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "lists and watches alone")
@@ -50,11 +53,17 @@ class ObjectsApi(ObjectsServicer):
         return pb.ListReply(items=items, resource_version=str(self._version))
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchEvent]:
-        """What is published from now on."""
-        queue: asyncio.Queue[pb.WatchEvent] = asyncio.Queue()
-        self._watches[request.resource.plural].append(queue)
+        """What is published after the version that is asked for."""
+        events = self._events[request.resource.plural]
+        seen = 0
         while True:
-            yield await queue.get()
+            async with self._changed:
+                while len(events) == seen:
+                    await self._changed.wait()
+            for version, event in events[seen:]:
+                if version > int(request.resource_version):
+                    yield event
+                seen += 1
 
 
 @contextlib.asynccontextmanager

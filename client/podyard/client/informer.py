@@ -142,7 +142,9 @@ class Informer:
             try:
                 self._lists_begun += 1
                 number = self._lists_begun
-                listed = await self._client.list(self.resource, self._namespace, **self._where)
+                listed = await self._client.list(
+                    self.resource, self._namespace, **self._where, transform=self._transform
+                )
                 version = self._replace(listed, number)
                 delay = FIRST_DELAY_SECONDS
                 while True:
@@ -170,7 +172,7 @@ class Informer:
         return version
 
     def _replace(self, listed: ObjectList, number: int) -> str:
-        fresh = {key_of(obj): self._keep(obj) for obj in listed.items}
+        fresh = {key_of(obj): obj for obj in listed.items}
         for key in [key_of(obj) for obj in self.list() if key_of(obj) not in fresh]:
             self._change(key, None)
         for key, obj in fresh.items():

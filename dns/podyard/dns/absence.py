@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 
+from podyard.dns.records import Soa
 from podyard.dns.types import CLASS_IN, SOA
 from podyard.dns.wire import AA, HEADER, HEADER_BYTES, OUR_UDP_BYTES, QR, RA, RD, Query, label, opt
-from podyard.dns.zone import Soa
 
 SOA_NUMBERS = (1, 7200, 1800, 86400, 5)
 """Serial, refresh, retry, expire, and how long a "no" may be kept: CoreDNS'."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
+import sys
 
 from podyard.api.resources import ENDPOINTSLICES, NAMESPACES, SERVICES
 from podyard.client.client import Client, Object
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
 from podyard.dns.answers import Answers
-from podyard.dns.zone import ServiceKey, Zone, records_of
+from podyard.dns.records import ServiceKey
+from podyard.dns.zone import Zone
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -22,14 +25,17 @@ class Cluster:
     def __init__(self, client: Client, zone: Zone, answers: Answers) -> None:
         self._zone = zone
         self._answers = answers
-        self.services = Informer(client, SERVICES)
-        self.slices = Informer(client, ENDPOINTSLICES, label_selector=SERVICE_NAME_LABEL)
+        self.services = Informer(client, SERVICES, transform=trimmed_service)
+        self.slices = Informer(
+            client, ENDPOINTSLICES, label_selector=SERVICE_NAME_LABEL, transform=trimmed_slice
+        )
         self._namespaces = Informer(client, NAMESPACES)
         self.slices.add_index("service", _slice_index)
         self.services.add_handler(self._service_changed)
         self.slices.add_handler(self._slice_changed)
         self._namespaces.add_handler(self._namespace_changed)
         self._dirty: dict[ServiceKey, None] = {}
+        self._loading = True
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
@@ -41,6 +47,8 @@ class Cluster:
         """Wait until the zone holds what the cluster held at the start."""
         await all_synced(self.services, self.slices, self._namespaces)
         self._sync()
+        self._loading = False
+        _give_memory_back()
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
@@ -63,7 +71,7 @@ class Cluster:
     def _mark(self, key: ServiceKey) -> None:
         """Sync in this turn of the event loop; changes that come together are one."""
         self._dirty[key] = None
-        if not self._scheduled:
+        if not self._scheduled and not self._loading:
             self._scheduled = True
             self._loop.call_soon(self._sync)
 
@@ -72,17 +80,74 @@ class Cluster:
         dirty, self._dirty = self._dirty, {}
         for key in dirty:
             service = self.services.get(*key)
-            records = {}
+            slices = self.slices.by_index("service", "/".join(key)) if service is not None else ()
             try:
-                if service is not None:
-                    slices = self.slices.by_index("service", "/".join(key))
-                    records = records_of(service, slices, self._zone.domain)
-                self._answers.forget(self._zone.update(key, records))
+                if self._loading:
+                    self._zone.load(key, service, slices)
+                else:
+                    self._answers.forget(self._zone.update(key, service, slices))
             except Exception:
                 logger.exception("%s/%s: its records were not changed", *key)
+
+
+def _give_memory_back() -> None:
+    """Lists of many objects leave much behind that is free but still this process'."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
+    if trim is not None:
+        trim(0)
 
 
 def _slice_index(piece: Object) -> list[str]:
     metadata = piece["metadata"]
     name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL)
     return [f"{metadata['namespace']}/{name}"] if name else []
+
+
+# What is kept of a hundred thousand endpoints makes up most of this process.
+
+
+def trimmed_service(service: Object) -> Object:
+    """What records are made of."""
+    spec = service["spec"]
+    wanted = ("type", "clusterIP", "clusterIPs", "externalName", "publishNotReadyAddresses")
+    ports = [
+        {"name": port["name"], "protocol": port.get("protocol", "TCP"), "port": port["port"]}
+        for port in spec.get("ports") or ()
+        if port.get("name")
+    ]
+    return {
+        "metadata": _identity(service),
+        "spec": {**{field: spec[field] for field in wanted if field in spec}, "ports": ports},
+    }
+
+
+def trimmed_slice(piece: Object) -> Object:
+    """What records are made of."""
+    labels = piece["metadata"].get("labels") or {}
+    return {
+        "metadata": {**_identity(piece), "labels": {SERVICE_NAME_LABEL: labels.get(SERVICE_NAME_LABEL)}},
+        "addressType": sys.intern(piece["addressType"]),
+        "endpoints": [_trimmed_endpoint(one) for one in piece.get("endpoints") or ()],
+        "ports": piece.get("ports"),
+    }
+
+
+_READY: Object = {"ready": True}
+_NOT_READY: Object = {"ready": False}
+
+
+def _trimmed_endpoint(endpoint: Object) -> Object:
+    ready = (endpoint.get("conditions") or {}).get("ready") is not False
+    trimmed = {"addresses": endpoint["addresses"], "conditions": _READY if ready else _NOT_READY}
+    if endpoint.get("hostname"):
+        trimmed["hostname"] = endpoint["hostname"]
+    return trimmed
+
+
+def _identity(obj: Object) -> Object:
+    metadata = obj["metadata"]
+    return {
+        "namespace": sys.intern(metadata["namespace"]),
+        "name": metadata["name"],
+        "resourceVersion": metadata["resourceVersion"],
+    }

@@ -50,7 +50,7 @@ class DnsMetrics(Collector):
         yield CounterMetricFamily(
             "podyard_dns_dropped", "Messages that were no queries, and what was too much", self.dropped
         )
-        yield GaugeMetricFamily("podyard_dns_names", "Names with records", len(self._zone))
+        yield GaugeMetricFamily("podyard_dns_services", "Services whose names are known", len(self._zone))
 
     def publish(self) -> None:
         """Show the numbers in this process' metrics."""

@@ -10,6 +10,7 @@ import dnslib
 from dnslib import RR, DNSRecord
 
 from podyard.dns.absence import SOA_NUMBERS, Absence
+from podyard.dns.records import Data, Soa, Srv
 from podyard.dns.types import (
     AAAA,
     ANY,
@@ -30,7 +31,7 @@ from podyard.dns.types import (
     A,
 )
 from podyard.dns.wire import LARGEST_BYTES, OUR_UDP_BYTES, Query, in_case_of, label, pack, response
-from podyard.dns.zone import Data, Found, Soa, Srv, Zone
+from podyard.dns.zone import Found, Zone
 
 TTL = 5
 """CoreDNS' default for the names of a cluster."""
@@ -84,10 +85,10 @@ class Responder:
             return Reply(self.failure(query, BADVERS, tcp=tcp))
         if query.class_ != CLASS_IN or query.type in (AXFR, IXFR):
             return Reply(self.failure(query, REFUSED, tcp=tcp))
-        if self._zone.contains(query.name) and not self.ready:
-            return Reply(self.failure(query, SERVFAIL, tcp=tcp))
         if not self._zone.covers(query.name):
             return Forward() if self._recursion() else Reply(self.failure(query, REFUSED, tcp=tcp))
+        if not self.ready:
+            return Reply(self.failure(query, SERVFAIL, tcp=tcp))
         found = self._zone.lookup(query.name)
         rcode = NOERROR if found.exists else NXDOMAIN
         if query.type not in found.sets and query.type != ANY and CNAME not in found.sets:

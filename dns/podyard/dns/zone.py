@@ -1,48 +1,33 @@
-"""What the cluster domain holds: pure functions from Services and EndpointSlices to records.
+"""What the cluster domain holds: every name's records, from the Services and EndpointSlices themselves.
 
-The names are those of the Kubernetes DNS specification 1.1.0
-(https://github.com/kubernetes/dns/blob/master/docs/specification.md); where it leaves a choice,
-they are CoreDNS' (SRV weights, endpoint names of Services with a ClusterIP, pod names "insecure").
-All names are lower case and without a final dot.
+A cluster has a hundred thousand names of which few are ever asked for, so records are made when
+they are: from the one Service that a name belongs to, which is in the name; for a reverse name, from
+those that have the address.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-from podyard.dns.types import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
-
-Object = dict[str, Any]
-ServiceKey = tuple[str, str]
-"""(namespace, name)"""
+from podyard.dns.records import (
+    Data,
+    Object,
+    Records,
+    RecordSets,
+    ServiceKey,
+    Soa,
+    address_of,
+    addresses_of,
+    records_of,
+)
+from podyard.dns.types import AAAA, NS, SOA, TXT, A
 
 SCHEMA_VERSION = "1.1.0"
-
-
-class Srv(NamedTuple):
-    """The data of an SRV record."""
-
-    priority: int
-    weight: int
-    port: int
-    target: str
-
-
-class Soa(NamedTuple):
-    """The data of an SOA record, without its numbers (see `podyard.dns.absence`)."""
-
-    primary: str
-    contact: str
-
-
-Data = str | Srv | Soa
-"""A record's data: an address, a name or a text as str."""
-RecordSets = dict[int, tuple[Data, ...]]
-"""The records of one name, by type."""
-Records = dict[str, RecordSets]
+RECENT_NAMES = 10_000
+"""Names whose records are at hand, about 5 MB; with more, those of all Services are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,101 +42,6 @@ NOTHING = Found(False, {})
 EMPTY = Found(True, {})
 
 
-def records_of(service: Object, slices: Iterable[Object], domain: str) -> Records:
-    """All records of one Service, those in the reverse zones included."""
-    spec, metadata = service["spec"], service["metadata"]
-    name = f"{metadata['name']}.{metadata['namespace']}.svc.{domain}".lower()
-    if spec.get("type") == "ExternalName":
-        target = spec.get("externalName", "").rstrip(".").lower()
-        return {} if not target or _is_address(target) else {name: {CNAME: (target,)}}
-    records = _Builder()
-    endpoints = list(_endpoints(slices, bool(spec.get("publishNotReadyAddresses"))))
-    for endpoint in endpoints:
-        host = f"{endpoint.hostname}.{name}"
-        records.add_address(host, endpoint.address)
-        records.add(reverse_name(endpoint.address), PTR, host)
-    if spec.get("clusterIP") == "None":
-        _headless(records, name, endpoints)
-    elif spec.get("clusterIP"):
-        addresses = spec.get("clusterIPs") or [spec["clusterIP"]]
-        for address in addresses:
-            records.add_address(name, address)
-            records.add(reverse_name(address), PTR, name)
-        for port in spec.get("ports") or ():
-            if port.get("name"):
-                owner = f"_{port['name']}._{port.get('protocol', 'TCP')}.{name}".lower()
-                records.add(owner, SRV, Srv(0, 100, port["port"], name))
-    return records.done()
-
-
-def _headless(records: _Builder, name: str, endpoints: list[_Endpoint]) -> None:
-    targets: dict[str, dict[tuple[int, str], None]] = {}
-    for endpoint in endpoints:
-        records.add_address(name, endpoint.address)
-        for port_name, protocol, number in endpoint.ports:
-            owner = f"_{port_name}._{protocol}.{name}".lower()
-            targets.setdefault(owner, {})[number, f"{endpoint.hostname}.{name}"] = None
-    for owner, found in targets.items():
-        weight = max(100 // len(found), 1)
-        for number, target in found:
-            records.add(owner, SRV, Srv(0, weight, number, target))
-
-
-class _Builder:
-    def __init__(self) -> None:
-        self._records: dict[str, dict[int, dict[Data, None]]] = {}
-
-    def add(self, name: str, kind: int, data: Data) -> None:
-        self._records.setdefault(name, {}).setdefault(kind, {})[data] = None
-
-    def add_address(self, name: str, address: str) -> None:
-        self.add(name, AAAA if ":" in address else A, address)
-
-    def done(self) -> Records:
-        return {
-            name: {kind: tuple(data) for kind, data in sets.items()} for name, sets in self._records.items()
-        }
-
-
-class _Endpoint(NamedTuple):
-    address: str
-    hostname: str
-    ports: tuple[tuple[str, str, int], ...]  # named ones
-
-
-def _endpoints(slices: Iterable[Object], not_ready_too: bool) -> Iterable[_Endpoint]:
-    for piece in slices:
-        if piece["addressType"] == "FQDN":
-            continue
-        ports = tuple(
-            (port["name"], port.get("protocol", "TCP"), port["port"])
-            for port in piece.get("ports") or ()
-            if port.get("name") and port.get("port")
-        )
-        for endpoint in piece.get("endpoints") or ():
-            ready = (endpoint.get("conditions") or {}).get("ready")
-            if ready is False and not not_ready_too:
-                continue
-            address = endpoint["addresses"][0]
-            hostname = endpoint.get("hostname") or address.replace(".", "-").replace(":", "-")
-            yield _Endpoint(address, hostname.lower(), ports)
-
-
-def reverse_name(address: str) -> str:
-    """4.3.2.1.in-addr.arpa for 1.2.3.4; ip6.arpa for an IPv6 address."""
-    if ":" not in address:
-        return ".".join(reversed(address.split("."))) + ".in-addr.arpa"
-    return ipaddress.ip_address(address).reverse_pointer
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 class Zone:
     """The cluster domain and the reverse names of its addresses.
 
@@ -161,39 +51,48 @@ class Zone:
 
     def __init__(self, domain: str, server_address: str) -> None:
         self.domain = domain
-        self._server_address = server_address
-        self._services: dict[ServiceKey, Records] = {}
-        self._owners: dict[str, dict[ServiceKey, RecordSets]] = {}
-        self._below: dict[str, int] = {}  # how many names end in this one; an empty non-terminal has some
-        self._namespaces: set[str] = set()
         self.soa = Soa(f"ns.dns.{domain}", f"hostmaster.{domain}")
+        self._services: dict[ServiceKey, tuple[Object, Sequence[Object]]] = {}
+        self._by_address: dict[str, tuple[ServiceKey, ...]] = {}
+        self._namespaces: set[str] = set()
+        self._in_namespace: Counter[str] = Counter()
+        self._recent: dict[ServiceKey, Records] = {}
+        self._recent_names = 0
         self._fixed = _fixed_records(domain, self.soa, server_address)
-        for name in self._fixed:
-            self._count(name, 1)
 
     def __len__(self) -> int:
-        """How many names have records."""
-        return len(self._owners) + len(self._fixed)
+        """How many Services there are."""
+        return len(self._services)
 
-    def update(self, service: ServiceKey, records: Records) -> set[str]:
-        """Replace the records of one Service ({} when it is gone); the names that this touches."""
-        old = self._services.pop(service, {})
-        if records:
-            self._services[service] = records
-        changed = {name for name in old.keys() | records.keys() if old.get(name) != records.get(name)}
-        touched = set(changed)
-        for name in changed:
-            owners = self._owners.setdefault(name, {})
-            had_some = bool(owners)
-            owners.pop(service, None)
-            if name in records:
-                owners[service] = records[name]
-            if not owners:
-                del self._owners[name]
-                touched |= self._count(name, -1)
-            elif not had_some:
-                touched |= self._count(name, 1)
-        return touched
+    def load(self, key: ServiceKey, service: Object | None, slices: Sequence[Object] = ()) -> None:
+        """Take a Service as it is now; None when it is gone. The objects must not change afterwards."""
+        old = self._services.pop(key, None)
+        if old is not None:
+            self._in_namespace[key[0]] -= 1
+            for address in addresses_of(*old):
+                others = tuple(one for one in self._by_address.get(address, ()) if one != key)
+                if others:
+                    self._by_address[address] = others
+                else:
+                    self._by_address.pop(address, None)
+        if service is not None:
+            self._services[key] = service, slices
+            self._in_namespace[key[0]] += 1
+            alone = (key,)
+            for address in addresses_of(service, slices):
+                others = self._by_address.get(address, ())
+                self._by_address[address] = (*others, key) if others else alone
+        self._recent_names -= len(self._recent.pop(key, ()))
+
+    def update(self, key: ServiceKey, service: Object | None, slices: Sequence[Object] = ()) -> set[str]:
+        """The same, and the names whose answers this changes."""
+        before, there = self._records(key), self._has_namespace(key[0])
+        self.load(key, service, slices)
+        after = self._records(key)
+        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        if there != self._has_namespace(key[0]):
+            changed.add(f"{key[0]}.svc.{self.domain}")
+        return changed
 
     def add_namespace(self, namespace: str) -> set[str]:
         """The namespace exists: its names do, too. The names that this touches."""
@@ -212,7 +111,7 @@ class Zone:
 
     def covers(self, name: str) -> bool:
         """Whether this zone alone answers for `name`: the domain, and reverse names that it has."""
-        return self.contains(name) or name in self._owners
+        return self.contains(name) or address_of(name) in self._by_address
 
     def contains(self, name: str) -> bool:
         """Whether `name` is in the cluster domain."""
@@ -220,45 +119,45 @@ class Zone:
 
     def lookup(self, name: str) -> Found:
         """What is at `name`, in lower case."""
-        owners = self._owners.get(name)
-        if owners is not None:
-            if len(owners) == 1:
-                (sets,) = owners.values()
-                return Found(True, sets)
-            return Found(True, _merge(owners.values()))
         fixed = self._fixed.get(name)
         if fixed is not None:
             return Found(True, fixed)
-        if name in self._below:
-            return EMPTY
-        return self._namespace_or_pod(name)
-
-    def _namespace_or_pod(self, name: str) -> Found:
-        """NAMESPACE.svc, NAMESPACE.pod and the deprecated A-B-C-D.NAMESPACE.pod (section 2.6)."""
-        if not name.endswith((f".svc.{self.domain}", f".pod.{self.domain}")):
-            return NOTHING
+        if not self.contains(name):
+            parts = (self._records(key).get(name, {}) for key in self._by_address.get(address_of(name), ()))
+            sets = _merge(parts)
+            return Found(True, sets) if sets else NOTHING
         *labels, kind = name[: -len(self.domain) - 1].split(".")
-        if not labels or labels[-1] not in self._namespaces:
-            return NOTHING
-        if len(labels) == 1:
-            return EMPTY
-        if len(labels) == 2 and kind == "pod":
-            return _pod(labels[0])
+        if kind == "svc" and len(labels) == 1:
+            return EMPTY if self._has_namespace(labels[0]) else NOTHING
+        if kind == "svc" and labels:
+            records = self._records((labels[-1], labels[-2])).get(name)
+            return NOTHING if records is None else Found(True, records)
+        if kind == "pod" and labels and labels[-1] in self._namespaces:
+            return EMPTY if len(labels) == 1 else _pod(*labels[:-1])
         return NOTHING
 
-    def _count(self, name: str, step: int) -> set[str]:
-        """Count `name` on all names above it in the domain; those that come or go by that."""
-        changed = set()
-        while self.contains(name) and name != self.domain:
-            name = name.partition(".")[2]
-            number = self._below.get(name, 0) + step
-            if number:
-                self._below[name] = number
-            else:
-                del self._below[name]
-            if number == 0 or (number == 1 and step == 1):
-                changed.add(name)
-        return changed
+    def _has_namespace(self, namespace: str) -> bool:
+        return namespace in self._namespaces or self._in_namespace[namespace] > 0
+
+    def _records(self, key: ServiceKey) -> Records:
+        """The records of one Service, and the names above these that have none of their own."""
+        records = self._recent.get(key)
+        if records is None and key in self._services:
+            records = _with_empty_names(records_of(*self._services[key], self.domain))
+            self._recent_names += len(records)
+            if self._recent_names > RECENT_NAMES:
+                self._recent.clear()
+                self._recent_names = len(records)
+            self._recent[key] = records
+        return records or {}
+
+
+def _with_empty_names(records: Records) -> Records:
+    """Add those between a record's name and its Service's (empty non-terminals), such as _tcp.SERVICE."""
+    above = {
+        name.partition(".")[2]: RecordSets() for name in records if name.startswith("_") and "._" in name
+    }
+    return {**above, **records}
 
 
 def _fixed_records(domain: str, soa: Soa, server_address: str) -> Records:
@@ -267,6 +166,7 @@ def _fixed_records(domain: str, soa: Soa, server_address: str) -> Records:
         domain: {SOA: (soa,), NS: (server,)},
         server: {AAAA if ":" in server_address else A: (server_address,)},
         f"dns-version.{domain}": {TXT: (SCHEMA_VERSION,)},
+        f"dns.{domain}": {},
         f"svc.{domain}": {},
         f"pod.{domain}": {},
     }
@@ -280,7 +180,10 @@ def _merge(parts: Iterable[RecordSets]) -> RecordSets:
     return {kind: tuple(data) for kind, data in merged.items()}
 
 
-def _pod(label: str) -> Found:
+def _pod(label: str, *above: str) -> Found:
+    """The deprecated A-B-C-D.NAMESPACE.pod (section 2.6), whether there is such a pod or not."""
+    if above:
+        return NOTHING
     dotted = label.count("-") == 3 and "--" not in label
     text = label.replace("-", "." if dotted else ":")
     try:

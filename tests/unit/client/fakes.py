@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from podyard.api.errors import expired, service_unavailable
@@ -62,13 +62,21 @@ class FakeClient:
         self._log.append((self.version, WatchEvent(type_, obj)))
         self._changed.set()
 
-    async def list(self, resource: object, namespace: str = "", **where: str) -> ObjectList:
+    async def list(
+        self,
+        resource: object,
+        namespace: str = "",
+        *,
+        transform: Callable[[Object], Object] | None = None,
+        **where: str,
+    ) -> ObjectList:
         """All objects."""
         self.lists += 1
         await asyncio.sleep(0)
         if self.away:
             raise service_unavailable("away")
-        return ObjectList(list(self.objects.values()), str(self.version))
+        items = list(map(transform, self.objects.values()) if transform else self.objects.values())
+        return ObjectList(items, str(self.version))
 
     async def watch(
         self, resource: object, namespace: str = "", *, resource_version: str, **where: str

@@ -17,7 +17,7 @@ from podyard.dns.exchange import Upstream
 from podyard.dns.forwarding import Forwarder
 from podyard.dns.responder import Responder
 from podyard.dns.server import Server
-from podyard.dns.zone import Zone, records_of
+from podyard.dns.zone import Zone
 
 from .objects import endpoint, external, service, slice_of
 
@@ -84,7 +84,7 @@ async def dns() -> AsyncIterator[Running]:
         (external("outside", "www.example.com"), ()),
     ]
     for svc, slices in services:
-        zone.update(("default", svc["metadata"]["name"]), records_of(svc, slices, zone.domain))
+        zone.load(("default", svc["metadata"]["name"]), svc, slices)
     upstreams: list[Upstream] = []
     forwarder = Forwarder(lambda: list(upstreams), timeout=0.2)
     responder = Responder(zone, forwarder.available)

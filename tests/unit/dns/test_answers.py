@@ -13,7 +13,6 @@ from dnslib import DNSRecord
 from podyard.dns.answers import Answers
 from podyard.dns.types import AAAA, PTR, SRV, TXT, A
 from podyard.dns.wire import parse
-from podyard.dns.zone import records_of
 
 from .conftest import Running, run
 from .objects import Object, endpoint, service, slice_of
@@ -37,7 +36,7 @@ def ask(dns: Running, message: bytes, *, tcp: bool = False) -> bytes:
 
 def change(dns: Running, svc: Object, *slices: Object) -> None:
     key = (svc["metadata"]["namespace"], svc["metadata"]["name"])
-    dns.answers.forget(dns.zone.update(key, records_of(svc, slices, dns.zone.domain)))
+    dns.answers.forget(dns.zone.update(key, svc, slices))
 
 
 def in_order(answer: bytes) -> tuple[bytes, list[tuple[str, int, int, str]]]:
@@ -164,7 +163,7 @@ async def test_names_that_come_to_be(dns: Running) -> None:
     empty = "new2.default.svc.cluster.local"
     assert ask(dns, query(empty))[3] & 15 == 3
     change(dns, service("new2", "127.96.8.8"))
-    dns.answers.forget(dns.zone.update(("default", "new2"), {}))
+    dns.answers.forget(dns.zone.update(("default", "new2"), None))
     assert ask(dns, query(empty))[3] & 15 == 3
 
 

@@ -9,7 +9,6 @@ from dnslib import EDNS0, QTYPE, RR, A, DNSRecord
 
 from podyard.dns.command import upstream_of
 from podyard.dns.resolvconf import ResolvConf, nameservers
-from podyard.dns.zone import records_of
 from podyard.process.main import UserError
 
 from .conftest import Running, fresh_address, upstream
@@ -209,9 +208,7 @@ async def test_a_name_that_becomes_ours_is_not_answered_from_what_is_kept(dns: R
     async with upstream(Zonefile(rcode=3)) as where:
         dns.upstreams.append(where)
         assert await dns.short("-x", "127.96.9.9") == []
-        dns.answers.forget(
-            dns.zone.update(("default", "new"), records_of(service("new", "127.96.9.9"), (), dns.zone.domain))
-        )
+        dns.answers.forget(dns.zone.update(("default", "new"), service("new", "127.96.9.9")))
         assert await dns.short("-x", "127.96.9.9") == ["new.default.svc.cluster.local."]
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from podyard.dns.records import Records, Srv, records_of, reverse_name
 from podyard.dns.types import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
-from podyard.dns.zone import EMPTY, NOTHING, Found, Records, Srv, Zone, records_of, reverse_name
+from podyard.dns.zone import EMPTY, NOTHING, Found, Zone
 
 from .objects import HTTP, Object, endpoint, external, service, slice_of
 
@@ -89,7 +90,7 @@ def zone(*services: Object) -> Zone:
     made = Zone(DOMAIN, "127.96.0.10")
     made.add_namespace("default")
     for svc in services:
-        made.update(("default", svc["metadata"]["name"]), records(svc))
+        made.load(("default", svc["metadata"]["name"]), svc)
     return made
 
 
@@ -150,36 +151,64 @@ def test_covers(name: str, covered: bool) -> None:
 def test_update_names_what_changes_and_only_that() -> None:
     made = zone()
     key = ("default", "web")
-    one = records(service("web"), slice_of("web", endpoint("127.244.1.2", "web-0")))
-    two = records(
-        service("web"), slice_of("web", endpoint("127.244.1.2", "web-0"), endpoint("127.244.1.3", "web-1"))
-    )
+    svc = service("web")
+    one = [slice_of("web", endpoint("127.244.1.2", "web-0"))]
+    two = [slice_of("web", endpoint("127.244.1.2", "web-0"), endpoint("127.244.1.3", "web-1"))]
     # The empty non-terminal _tcp comes to exist with the first.
-    assert made.update(key, one) >= set(one) | {f"_tcp.{WEB}"}
-    assert made.update(key, one) == set()
-    assert made.update(key, two) == {
+    assert made.update(key, svc, one) == set(records(svc, *one)) | {f"_tcp.{WEB}"}
+    assert made.update(key, svc, one) == set()
+    assert made.update(key, svc, two) == {
         WEB,
         f"_http._tcp.{WEB}",
         f"web-1.{WEB}",
         "3.1.244.127.in-addr.arpa",
     }
-    assert made.update(key, {}) >= set(two) | {f"_tcp.{WEB}"}
-    assert made.lookup(WEB) == NOTHING
-    assert made.lookup(f"_tcp.{WEB}") == NOTHING
-    assert made.lookup("2.1.244.127.in-addr.arpa") == NOTHING
-    assert len(made) == len(zone())
+    assert made.update(key, None) == set(records(svc, *two)) | {f"_tcp.{WEB}"}
+    for name in (WEB, f"_tcp.{WEB}", "2.1.244.127.in-addr.arpa"):
+        assert made.lookup(name) == NOTHING
+    assert len(made) == 0
+    assert not made.covers("2.1.244.127.in-addr.arpa")
 
 
 def test_a_pod_behind_two_services_has_two_reverse_names() -> None:
     made = zone()
     pods = [endpoint("127.244.1.2")]
-    made.update(("default", "a"), records(service("a"), slice_of("a", *pods)))
-    made.update(("default", "b"), records(service("b", ports=[HTTP]), slice_of("b", *pods)))
+    made.update(("default", "a"), service("a"), [slice_of("a", *pods)])
+    made.update(("default", "b"), service("b", ports=[HTTP]), [slice_of("b", *pods)])
     reverse = "2.1.244.127.in-addr.arpa"
     names = tuple(f"127-244-1-2.{name}.default.svc.cluster.local" for name in "ab")
     assert made.lookup(reverse) == Found(True, {PTR: names})
-    made.update(("default", "a"), {})
+    made.update(("default", "a"), None)
     assert made.lookup(reverse) == Found(True, {PTR: names[1:]})
+
+
+def test_ipv6_reverse_names_whatever_the_spelling() -> None:
+    made = zone()
+    made.load(("default", "web"), service("web"), [slice_of("web", endpoint("fd00:0::0001"))])
+    found = made.lookup(reverse_name("fd00::1"))
+    assert found == Found(True, {PTR: ("fd00-0--0001.web.default.svc.cluster.local",)})
+    assert not made.covers("1.0.0.f.ip6.arpa")
+    assert not made.covers("x." * 32 + "ip6.arpa")
+
+
+def test_a_namespace_with_a_service_is_there() -> None:
+    made = Zone(DOMAIN, "127.96.0.10")
+    assert "default.svc.cluster.local" in made.update(("default", "web"), service("web", "127.96.3.4"))
+    assert made.lookup("default.svc.cluster.local") == EMPTY
+    assert "default.svc.cluster.local" in made.update(("default", "web"), None)
+    assert made.lookup("default.svc.cluster.local") == NOTHING
+
+
+def test_records_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podyard.dns.zone.RECENT_NAMES", 20)
+    made = zone(*(service(f"s{number}", f"127.96.4.{number}") for number in range(100)))
+    for number in range(100):
+        found = made.lookup(f"s{number}.default.svc.cluster.local")
+        assert found == Found(True, {A: (f"127.96.4.{number}",)})
+        assert sum(map(len, made._recent.values())) == made._recent_names <= 20
+    for number in range(100):
+        made.update(("default", f"s{number}"), None)
+    assert (made._recent_names, made._by_address) == (0, {})
 
 
 def test_namespaces_come_and_go() -> None:
