@@ -30,7 +30,9 @@ class Following:
     async def becomes(self, name: str, found: Found) -> None:
         """Wait until this is what the zone has at `name`."""
         async with asyncio.timeout(10):
-            while self.zone.lookup(name) != found:
+            while True:
+                if self.zone.lookup(name) == found:
+                    return
                 await asyncio.sleep(0.001)
 
 
