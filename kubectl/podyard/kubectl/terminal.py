@@ -24,7 +24,7 @@ def raw() -> Iterator[None]:
 
     old = {number: signal.signal(number, restore) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSANOW)  # what has been typed already is not lost
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
