@@ -229,10 +229,16 @@ async def _announce(node: str, agent: NodeAgent, pods: Informer, services: Infor
     notify(READY=1, STATUS=f"node {node} is ready")
 
 
+SERVER_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # else two kubelets would share the port, and streams, without noticing
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.http2.max_ping_strikes", 0),  # the apiserver's keepalives are welcome while a stream is silent
+]
+
+
 async def serve_streams(service: StreamingService, host: str, port: int, tls: TlsFiles) -> grpc.aio.Server:
     """Serve streams on host:port. Raises UserError when that cannot be had."""
-    # Without this option two kubelets would share the port, and streams, without noticing.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    server = grpc.aio.server(options=SERVER_OPTIONS)
     add_StreamingServicer_to_server(service, server)
     try:
         server.add_secure_port(f"{host}:{port}", tls.server_credentials())

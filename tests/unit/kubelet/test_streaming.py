@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.unit.kubelet.pods import container, pod
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip
 
 APISERVER = "apiserver-kubelet-client"
+HTTP2_FRAME = struct.Struct("!BHBBI")  # length, type, flags, stream
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +164,25 @@ async def test_exec_with_a_terminal(node: Node) -> None:
         out, _, end = await talk(call)
     assert b"40 100\r\nterminal\r\n" in out
     assert end.code == 0
+
+
+async def test_keepalives_of_silent_streams_are_welcome(node: Node) -> None:
+    """A shell in which nobody types: gRPC's own limit is two keepalives in five minutes."""
+    context = ssl.create_default_context(cafile=node.certificates / "ca.crt")
+    context.load_cert_chain(node.certificates / f"{APISERVER}.crt", node.certificates / f"{APISERVER}.key")
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection(node.host, node.port, ssl=context, server_hostname="node1")
+    ping = HTTP2_FRAME.pack(0, 8, 6, 0, 0) + b"podyard!"
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HTTP2_FRAME.pack(0, 0, 4, 0, 0) + ping)
+    answered = 0
+    while answered < 20:
+        high, low, kind, flags, _ = HTTP2_FRAME.unpack(await reader.readexactly(HTTP2_FRAME.size))
+        body = await reader.readexactly(high << 16 | low)
+        assert kind != 7, f"GOAWAY {body!r}"
+        if (kind, flags) == (6, 1):
+            answered += 1
+            writer.write(ping)
+    writer.close()
 
 
 @pytest.mark.parametrize(
