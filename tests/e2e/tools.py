@@ -11,8 +11,12 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
+
+CI_BIN = Path(__file__).parents[2] / ".ci" / "bin"
+"""Where .ci/kubectl puts what the machine lacks."""
 
 
 def need(tool: str, package: str) -> str:
@@ -50,12 +54,18 @@ def kubectl_at_least(minor: int) -> str:
     return path
 
 
+def kubectl_at_most(minor: int) -> str:
+    """The oldest kubectl, if it is 1.`minor` or older."""
+    if not kubectls() or next(reversed(kubectls())) > (1, minor):
+        _missing(f"kubectl 1.{minor} or older is not installed (.ci/kubectl gets Debian's)")
+    return next(reversed(kubectls().values()))
+
+
 def _candidates() -> list[str]:
     plain = shutil.which("kubectl")
-    if plain is None:
-        return []
-    beside = glob.glob(os.path.join(os.path.dirname(os.path.realpath(plain)), "kubectl.1.*"))
-    return [*beside, plain]
+    folders = [os.path.dirname(os.path.realpath(plain))] if plain else []
+    versioned = [path for folder in (*folders, CI_BIN) for path in glob.glob(f"{folder}/kubectl.1.*")]
+    return [*versioned, plain] if plain else versioned
 
 
 def _version(path: str) -> tuple[int, int] | None:

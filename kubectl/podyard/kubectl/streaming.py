@@ -76,17 +76,19 @@ def run_stream(
         if streams.tty:
             stack.enter_context(terminal.raw())
             stack.enter_context(terminal.on_resize(lambda: _send_size(socket)))
+            if verb == "attach":
+                _send_size(socket, more=1)  # a change of size has the program draw its screen anew
             _send_size(socket)
         if streams.stdin:
             stack.enter_context(_sending(socket, streams.input))
         return _receive(socket, streams.output or sys.stdout.buffer)
 
 
-def _send_size(socket: WebSocket) -> None:
+def _send_size(socket: WebSocket, more: int = 0) -> None:
     found = terminal.size()
     if found:
         with contextlib.suppress(OSError):
-            body = json.dumps({"Width": found[0], "Height": found[1]}).encode()
+            body = json.dumps({"Width": found[0] + more, "Height": found[1] + more}).encode()
             socket.send(bytes((_RESIZE,)) + body)
 
 
