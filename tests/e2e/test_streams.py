@@ -49,7 +49,7 @@ spec:
   terminationGracePeriodSeconds: 0
   initContainers: [{name: first, image: busybox, command: [echo, from first]}]
   containers:
-  - {name: one, image: busybox, command: [sh, -c, "for i in 1 2 3 4 5; do echo one $i; done; exec sleep 100000"]}
+  - {name: one, image: busybox, command: [sh, -c, "seq -f 'one %g' 5; exec sleep 100000"]}
   - {name: other, image: busybox, command: [sh, -c, "echo other; exec sleep 100000"]}
 ---
 apiVersion: v1
@@ -346,7 +346,12 @@ def serving(kubectl: Client, *words: str, says: str) -> Iterator[int]:
 def echoed(port: int, data: bytes) -> bytes:
     """What comes back of `data`, sent on a new connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
-        sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
+
+        def send() -> None:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
         sender.start()
         received = b"".join(iter(lambda: sock.recv(1 << 20), b""))
         sender.join()
