@@ -87,7 +87,7 @@ CONFIGMAPS = _r("v1", "configmaps", "ConfigMap", short="cm")
 ENDPOINTS = _r("v1", "endpoints", "Endpoints", short="ep")
 EVENTS = _r("v1", "events", "Event", short="ev")
 NAMESPACES = _r("v1", "namespaces", "Namespace", cluster=True, short="ns", sub="finalize status")
-NODES = _r("v1", "nodes", "Node", cluster=True, short="no", sub="status")
+NODES = _r("v1", "nodes", "Node", cluster=True, short="no", sub="proxy status")
 PODS = _r(
     "v1",
     "pods",

@@ -128,9 +128,10 @@ def impersonation(authorizer: Authorizer) -> Middleware:
 @web.middleware
 async def request_info(request: web.Request, handler: Next) -> web.StreamResponse:
     """Find out what is asked."""
-    if "//" in request.path:
+    info = resolve(request.method, request.path)
+    if "//" in request.path and info.subresource != "proxy":
         raise no_such_resource()
-    set_info(request, resolve(request.method, request.path))
+    set_info(request, info)
     return await handler(request)
 
 

@@ -44,6 +44,16 @@ class Reply:
         return decoded
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is; `tls`, and the `name` that its certificate must have, when it speaks HTTPS."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    name: str | None
+
+
 class Transport:
     """Requests to one server. Not for several threads."""
 
@@ -133,17 +143,23 @@ class Transport:
             raise CommandError("no connection")
         return sock
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def endpoint(self) -> Endpoint:
+        """Where the server is. Raises CommandError for certificates that cannot be read."""
         host = self._split.hostname or "localhost"
         if self._split.scheme != "https":
-            return http.client.HTTPConnection(host, self._split.port or 80, timeout=self._timeout)
+            return Endpoint(host, self._split.port or 80, None, None)
         if self._context is None:
             self._context = tls_context(self._target)
-        name = str(self._target.cluster.get("tls-server-name") or "")
-        if name:
-            return _NamedConnection(host, self._split.port or 443, self._context, self._timeout, name)
-        port = self._split.port or 443
-        return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
+        name = str(self._target.cluster.get("tls-server-name") or host)
+        return Endpoint(host, self._split.port or 443, self._context, name)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        end = self.endpoint()
+        if end.tls is None or end.name is None:
+            return http.client.HTTPConnection(end.host, end.port, timeout=self._timeout)
+        if end.name != end.host:
+            return _NamedConnection(end.host, end.port, end.tls, self._timeout, end.name)
+        return http.client.HTTPSConnection(end.host, end.port, timeout=self._timeout, context=end.tls)
 
     def _send(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]

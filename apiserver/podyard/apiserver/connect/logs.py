@@ -24,12 +24,16 @@ _LOG_OPTIONS = Resource("", "v1", "pods", "PodLogOptions")  # what the errors ar
 
 
 async def serve_log(
-    request: web.Request, pod: Mapping[str, Any], kubelets: Kubelets, long_running: LongRunning
+    request: web.Request,
+    pod: Mapping[str, Any],
+    kubelets: Kubelets,
+    long_running: LongRunning,
+    container: str = "",
 ) -> web.StreamResponse:
-    """Answer with the log of a container, and go on with `follow`."""
+    """Answer with the log of a container (else the query names it), and go on with `follow`."""
     query = request.query
     options = log_options(query, pod["metadata"]["name"], time.time())
-    container = choose_container(pod, query.get("container", ""))
+    container = choose_container(pod, container or query.get("container", ""))
     if not pod["spec"].get("nodeName"):
         return web.Response(text="")  # nothing has run, as kube-apiserver answers too
     options.container.CopyFrom(container_ref(pod, container))

@@ -8,23 +8,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import grpc.aio
 from aiohttp import web
 
 from podyard.api.errors import bad_request
 from podyard.apiserver.connect.accept import Tunnel, accepted_spdy, accepted_websocket
 from podyard.apiserver.connect.inbox import Inbox
-from podyard.apiserver.connect.kubelets import Kubelets, refused
+from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.negotiation import Spoken, negotiate_stream
+from podyard.apiserver.connect.pod_connection import PodConnection, PodUnreachable
 from podyard.apiserver.connect.spdy.session import Opened, Received, Session, Stream, WasReset
-from podyard.apiserver.connect.target import container_ref
 from podyard.apiserver.longrunning import LongRunning
-from podyard.proto.streaming_pb2 import PortForwardInput, PortForwardOutput, PortForwardStart
 
 if TYPE_CHECKING:
     from podyard.proto.streaming_pb2_grpc import StreamingAsyncStub
-
-    Call = grpc.aio.StreamStreamCall[PortForwardInput, PortForwardOutput]
 
 log = logging.getLogger(__name__)
 
@@ -144,30 +140,24 @@ class Forwarder:
 
     async def _connect(self, data: Stream, port: int) -> str:
         """One connection, from its beginning to its end; gives why it failed."""
-        call = self._kubelet.PortForward()
-        sending = asyncio.create_task(self._send(call, data, port))
+        connection = PodConnection(self._kubelet, self._pod, port)
+        sending = asyncio.create_task(self._send(connection, self._inboxes[data.id]))
         try:
-            while isinstance(output := await call.read(), PortForwardOutput):
-                if output.HasField("end"):
-                    return output.end.message
-                await self._session.send(data, output.data)
-            raise grpc.aio.AioRpcError(
-                await call.code(), grpc.aio.Metadata(), await call.trailing_metadata(), await call.details()
-            )
-        except grpc.aio.AioRpcError as failure:
-            return refused(failure, self._pod["spec"]["nodeName"]).message
+            while chunk := await connection.read():
+                await self._session.send(data, chunk)
+            return ""
+        except PodUnreachable as failure:
+            return str(failure)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-            call.cancel()
+            connection.close()
 
-    async def _send(self, call: Call, data: Stream, port: int) -> None:
-        inbox = self._inboxes[data.id]
-        start = PortForwardStart(pod=container_ref(self._pod, ""), port=port)
-        await call.write(PortForwardInput(start=start))
+    async def _send(self, connection: PodConnection, inbox: Inbox) -> None:
+        await connection.open()
         while chunk := await inbox.get():
-            await call.write(PortForwardInput(data=chunk))
-        await call.write(PortForwardInput(closed=True))
+            await connection.write(chunk)
+        await connection.end()
 
 
 async def _put(inbox: Inbox, data: bytes, fin: bool) -> None:

@@ -1,14 +1,14 @@
-"""The connecting sub-resources of pods, and who answers them."""
+"""The connecting sub-resources, and who answers them."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from podyard.api.errors import status_error
 from podyard.api.resources import PODS
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.logs import serve_log
 from podyard.apiserver.connect.port_forward import serve_port_forward
+from podyard.apiserver.connect.proxy import ProxyHandlers
 from podyard.apiserver.connect.streams import Verb, serve_stream
 from podyard.apiserver.context import info_of
 from podyard.apiserver.longrunning import LongRunning
@@ -20,19 +20,19 @@ CONNECTING = frozenset(("exec", "attach", "log", "portforward", "proxy"))
 
 
 class ConnectHandlers:
-    """The handlers of exec, attach and log."""
+    """The handlers of exec, attach, log, portforward and proxy."""
 
     def __init__(self, registry: Registry, tls: TlsFiles | None, long_running: LongRunning) -> None:
         self._registry = registry
         self._long_running = long_running
         self._kubelets = Kubelets(registry, tls)
+        self._proxy = ProxyHandlers(registry, self._kubelets, long_running)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to one of CONNECTING."""
         info = info_of(request)
         if info.subresource == "proxy":
-            message = f"{info.subresource} is not supported by this server yet"
-            raise status_error(501, "NotImplemented", message)
+            return await self._proxy.proxy(request)
         stored = await self._registry.get(PODS, info.namespace, info.name)
         pod = stored.decode()
         if info.subresource == "log":

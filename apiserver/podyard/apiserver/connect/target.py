@@ -48,16 +48,25 @@ def check_running(pod: Object, verb: str) -> None:
         raise bad_request(f"pod {name} does not have a host assigned")
 
 
-def kubelet_address(node: Object) -> str:
-    """ "HOST:PORT" of a node's kubelet. Raises StatusError 500 when the node has no internal address."""
-    status = node.get("status") or {}
-    addresses = status.get("addresses") or []
-    port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT
+def node_address(node: Object) -> str:
+    """A node's internal address. Raises StatusError 500 when it has none."""
+    addresses = (node.get("status") or {}).get("addresses") or []
     for address in addresses:
         if address.get("type") == "InternalIP":
-            host = str(address["address"])
-            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            return str(address["address"])
     raise internal_error(f"no preferred addresses found; known addresses: {addresses}")
+
+
+def kubelet_port(node: Object) -> int:
+    """Where a node's kubelet listens."""
+    endpoints = (node.get("status") or {}).get("daemonEndpoints") or {}
+    return int((endpoints.get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT)
+
+
+def kubelet_address(node: Object) -> str:
+    """ "HOST:PORT" of a node's kubelet. Raises StatusError 500 when the node has no internal address."""
+    host = node_address(node)
+    return f"[{host}]:{kubelet_port(node)}" if ":" in host else f"{host}:{kubelet_port(node)}"
 
 
 def container_ref(pod: Object, container: str) -> ContainerRef:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -12,16 +12,6 @@ from podyard.apiserver.connect.inbox import Inbox
 
 HIGH_WATER_BYTES = 256 * 1024
 """As much as is held of what has come and nobody has read; then the peer has to wait."""
-
-
-class ByteStream(Protocol):
-    """Bytes in both directions. Failures are ConnectionError."""
-
-    async def read(self) -> bytes:
-        """Some bytes; b"" once the peer sends no more."""
-
-    async def write(self, data: bytes) -> None:
-        """Send; waits while the peer does not read."""
 
 
 class Upgraded(web.StreamResponse):

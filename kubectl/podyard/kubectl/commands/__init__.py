@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "attach": ("attach", "Attach to a running container"),
     "exec": ("exec", "Execute a command in a container"),
     "port-forward": ("port_forward", "Forward one or more local ports to a pod"),
+    "proxy": ("proxy", "Run a proxy to the Kubernetes API server"),
     "cp": ("cp", "Copy files and directories to and from containers"),
     "apply": ("apply", "Apply a configuration to a resource by file name or stdin"),
     "patch": ("patch", "Update fields of a resource"),

@@ -20,7 +20,7 @@ from podyard.api.spdy.framing import (
     SynStream,
 )
 from podyard.api.spdy.headers import FrameError, Headers
-from podyard.apiserver.connect.upgrade import ByteStream
+from podyard.process.http1 import ByteStream
 
 log = logging.getLogger(__name__)
 
