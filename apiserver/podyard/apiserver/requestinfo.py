@@ -97,7 +97,7 @@ def _split(path: str) -> tuple[str, str, list[str]]:
 def _verb(method: str, resource: Resource, namespace: str, name: str, subresource: str) -> str:
     if subresource:
         verb = {**_NAMED_VERBS, "POST": "create"}.get(method, "")
-        allowed = verb in SUBRESOURCE_VERBS[subresource]
+        allowed = verb in SUBRESOURCE_VERBS[subresource] or (subresource, method) == ("proxy", "OPTIONS")
     elif name:
         verb = _NAMED_VERBS.get(method, "")
         allowed = verb in resource.verbs

@@ -6,6 +6,7 @@ Source: k8s.io/kubectl pkg/proxy.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -16,7 +17,15 @@ import h11
 
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.transport import Transport
-from podyard.process.http1 import MAX_HEAD_BYTES, Exchange, Headers, SocketStream, end_to_end, join
+from podyard.process.http1 import (
+    MAX_HEAD_BYTES,
+    Exchange,
+    Headers,
+    SocketStream,
+    end_to_end,
+    headers_of,
+    join,
+)
 
 _TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")]
 
@@ -71,7 +80,8 @@ class Incoming:
 
     async def answer(self, status: int, headers: Headers, body: AsyncIterator[bytes]) -> None:
         """Answer it."""
-        await self._send(h11.Response(status_code=status, headers=_encoded(headers)))
+        reason = http.client.responses.get(status, "").encode()
+        await self._send(h11.Response(status_code=status, headers=_encoded(headers), reason=reason))
         async for chunk in body:
             await self._send(h11.Data(data=chunk))
         await self._send(h11.EndOfMessage())
@@ -126,10 +136,10 @@ class ApiProxy:
             stream.close()
 
     async def _handle(self, incoming: Incoming, stream: SocketStream, request: h11.Request) -> None:
-        headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers]
+        headers = headers_of(request)
         method, target = request.method.decode(), request.target.decode("latin-1")
         path = unquote(target.partition("?")[0])
-        host = dict(headers).get("host", "")
+        host = next((value for name, value in headers if name.lower() == "host"), "")
         if self._allowed is not None and not self._allowed.accepts(method, path, host):
             return await incoming.tell(403, "Forbidden")
         if not target.startswith(self._prefix):

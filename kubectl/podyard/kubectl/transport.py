@@ -21,6 +21,8 @@ from podyard.kubectl.kubeconfig import Target
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
+_MOVED = (301, 302, 303, 307, 308)
+
 Query = Mapping[str, str | Sequence[str]]
 
 
@@ -77,8 +79,12 @@ class Transport:
         body: Any = None,
         content_type: str = JSON,
         accept: str = JSON,
+        redirects: int = 10,
     ) -> Reply:
-        """Send one request and read the whole answer. Raises CommandError without an answer."""
+        """Send one request and read the whole answer; a GET follows `redirects` within the server.
+
+        Raises CommandError without an answer.
+        """
         data = (
             None
             if body is None
@@ -93,6 +99,9 @@ class Transport:
         with self._errors():
             content = reply.read()
         self._warn(reply)
+        moved = reply.headers.get("Location", "") if reply.status in _MOVED else ""
+        if method == "GET" and moved.startswith("/") and redirects:
+            return self.request("GET", moved, accept=accept, redirects=redirects - 1)
         return Reply(reply.status, content)
 
     def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Exchange:
             if isinstance(event, h11.Response) or (
                 isinstance(event, h11.InformationalResponse) and event.status_code == 101
             ):
-                return event.status_code, [(n.decode(), v.decode("latin-1")) for n, v in event.headers]
+                return event.status_code, headers_of(event)
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body of the answer, as it comes."""
@@ -110,6 +110,11 @@ class Exchange:
         except h11.RemoteProtocolError as error:
             raise ConnectionError(f"malformed HTTP response: {error}") from None
         return event
+
+
+def headers_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
+    """Headers as text, their names written as they came."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()]
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:

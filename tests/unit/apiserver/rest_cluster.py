@@ -20,7 +20,7 @@ def pod(name: str, *containers: str, node: str = "node1", phase: str = "Running"
     return {
         "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}"},
         "spec": {"nodeName": node, "containers": [{"name": c, "image": "x"} for c in containers]},
-        "status": {"phase": phase},
+        "status": {"phase": phase, "podIP": "10.0.0.1"},
     }
 
 

@@ -31,6 +31,7 @@ class FakeKubelet(StreamingServicer):
         self.ports: list[int] = []
         self.cancelled = asyncio.Event()
         self.refusal = ""
+        self.backend: tuple[str, int] | None = None
 
     async def Exec(
         self, request_iterator: AsyncIterator[pb.StreamInput], context: Context
@@ -123,9 +124,16 @@ class FakeKubelet(StreamingServicer):
     async def PortForward(
         self, request_iterator: AsyncIterator[pb.PortForwardInput], context: Context
     ) -> AsyncIterator[pb.PortForwardOutput]:
-        """Give back what comes, up to its end; nobody listens on port 1, and port 2 never closes."""
+        """Give back what comes, up to its end; nobody listens on port 1, and port 2 never closes.
+
+        With `backend` it is a connection to that address instead.
+        """
         start = (await anext(request_iterator)).start
         self.ports.append(start.port)
+        if self.backend:
+            async for output in self._dial(request_iterator):
+                yield output
+            return
         if start.port == 1:
             why = "dial tcp 127.0.0.1:1: connect: connection refused"
             yield pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
@@ -137,6 +145,24 @@ class FakeKubelet(StreamingServicer):
                     yield pb.PortForwardOutput(data=item.data)
         finally:
             self.cancelled.set()
+
+    async def _dial(self, inputs: AsyncIterator[pb.PortForwardInput]) -> AsyncIterator[pb.PortForwardOutput]:
+        assert self.backend is not None
+        reader, writer = await asyncio.open_connection(*self.backend)
+
+        async def send() -> None:
+            async for item in inputs:
+                writer.write(item.data)
+
+        sending = asyncio.create_task(send())
+        try:
+            while data := await reader.read(65536):
+                yield pb.PortForwardOutput(data=data)
+            yield pb.PortForwardOutput(end=pb.PortForwardEnd())
+            await sending
+        finally:
+            sending.cancel()
+            writer.close()
 
 
 async def serve_kubelet(kubelet: FakeKubelet, tls: TlsFiles, address: str) -> tuple[grpc.aio.Server, int]:

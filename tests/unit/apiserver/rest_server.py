@@ -28,6 +28,8 @@ class RestServer:
     `authority` has signed every certificate.
     """
 
+    registry: Any
+
     client: aiohttp.ClientSession
     stranger: aiohttp.ClientSession
     authority: Authority
@@ -58,6 +60,6 @@ async def rest_server(
             for files in (admin, None)
         )
         async with known, unknown:
-            yield RestServer(known, unknown, authority, runner)
+            yield RestServer(registry, known, unknown, authority, runner)
     finally:
         await runner.cleanup()

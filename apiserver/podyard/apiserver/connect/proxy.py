@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import os
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,8 @@ from podyard.apiserver.context import info_of
 from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.registry import Registry
 from podyard.process.http1 import ByteStream, Exchange, Headers, SocketStream, end_to_end, join
+
+log = logging.getLogger(__name__)
 
 OURS = frozenset(("authorization", "expect", "impersonate-user", "impersonate-group", "impersonate-uid"))
 """Headers for the apiserver, of no concern to a program in the cluster."""
@@ -67,8 +70,7 @@ class ProxyHandlers:
             return web.Response(status=301, headers={"Location": f"{prefix}/{query and '?' + query}"})
         try:
             async with self._connected(location) as stream:
-                with self._long_running.track():
-                    return await _exchange(request, stream, prefix, rest)
+                return await _exchange(request, stream, prefix, rest, self._long_running)
         except ConnectionError as error:
             raise service_unavailable(f"error trying to reach service: {error}") from None
 
@@ -102,7 +104,9 @@ class ProxyHandlers:
             socket.close()
 
 
-async def _exchange(request: web.Request, stream: ByteStream, prefix: str, rest: str) -> web.StreamResponse:
+async def _exchange(
+    request: web.Request, stream: ByteStream, prefix: str, rest: str, long_running: LongRunning
+) -> web.StreamResponse:
     """Send the request, and answer it. Raises ConnectionError as long as nothing has been answered."""
     exchange = Exchange(stream)
     query = request.rel_url.raw_query_string
@@ -113,8 +117,8 @@ async def _exchange(request: web.Request, stream: ByteStream, prefix: str, rest:
     try:
         status, headers = await exchange.answer()
         if status == 101:
-            return await _upgraded(request, stream, headers, exchange.rest)
-        return await _answered(request, exchange, status, headers, prefix)
+            return await _upgraded(request, stream, headers, exchange.rest, long_running)
+        return await _answered(request, exchange, status, headers, prefix, long_running)
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
@@ -158,19 +162,25 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
 
 
 async def _upgraded(
-    request: web.Request, stream: ByteStream, headers: Headers, rest: bytes
+    request: web.Request, stream: ByteStream, headers: Headers, rest: bytes, long_running: LongRunning
 ) -> web.StreamResponse:
     """Pass the other protocol on, in both directions."""
     response = Upgraded(CIMultiDict(headers))
     await response.accept(request)
-    if rest:
-        await response.write(rest)
-    await join(response, stream)
+    with long_running.track():
+        if rest:
+            await response.write(rest)
+        await join(response, stream)
     return response
 
 
 async def _answered(
-    request: web.Request, exchange: Exchange, status: int, headers: Headers, prefix: str
+    request: web.Request,
+    exchange: Exchange,
+    status: int,
+    headers: Headers,
+    prefix: str,
+    long_running: LongRunning,
 ) -> web.StreamResponse:
     """Pass an ordinary answer on, with its links rewritten."""
     hosts = frozenset((request.host,))
@@ -185,13 +195,15 @@ async def _answered(
     response = web.StreamResponse(status=status, headers=kept)
     await response.prepare(request)
     try:
-        async for chunk in exchange.body():
-            await response.write(chunk)
-    except ConnectionError:
-        if request.transport is not None:
-            request.transport.close()  # so that the client sees that something is missing
-        return response
-    await response.write_eof()
+        with long_running.track():
+            async for chunk in exchange.body():
+                await response.write(chunk)
+            await response.write_eof()
+            return response
+    except ConnectionError as error:
+        log.info("%s: the answer broke off: %s", request.path, error)
+    if request.transport is not None:
+        request.transport.close()  # so that the client sees that something is missing
     return response
 
 
