@@ -79,7 +79,8 @@ async def test_a_pod_runs_and_is_deleted(cluster: Cluster) -> None:
     await cluster.client.delete(PODS, "runs", "default")
     await cluster.until_gone("runs")
     assert processes(pod) == []
-    await cluster.until_event("Killing", "Stopping container main")
+    for reason, message in (("Started", "Container started"), ("Killing", "Stopping container main")):
+        await cluster.until_event(reason, message)
     reasons = [
         event["reason"] for event in cluster.events.list() if event["involvedObject"]["name"] == "runs"
     ]

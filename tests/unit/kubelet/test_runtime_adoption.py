@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from podyard.kubelet.runtime import ContainerPort, ContainerState, ListenMode, SandboxState
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime, remove_everything
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, processes_of, until
@@ -115,6 +117,28 @@ async def test_half_made_sandboxes_are_cleared_away(pods: Pods) -> None:
     (pods.root / "sandboxes" / "abc").mkdir(parents=True)
     await pods.restart_kubelet()
     assert list((pods.root / "sandboxes").iterdir()) == []
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "containers/{}/config.json", "containers/{}/state.json"])
+@pytest.mark.parametrize("shim_runs", [True, False])
+async def test_what_cannot_be_read_is_ended_and_removed(pods: Pods, damaged: str, shim_runs: bool) -> None:
+    container = await pods.run("trap '' TERM; setsid sleep 1000 & while :; do sleep 1; done")
+    other = await pods.run("sleep 1000")
+    await until(lambda: len(processes_of(container)) >= 3)
+    status = await pods.runtime.container_status(container)
+    shim = shim_of(status.pid)
+    await pods.runtime.close()
+    if not shim_runs:
+        os.kill(shim, signal.SIGKILL)
+    directory = pods.root / "sandboxes" / status.sandbox_id
+    (directory / damaged.format(container)).write_text("{")
+    await pods.restart_kubelet()
+    await until(lambda: not processes_of(container))
+    assert [status.id for status in await pods.runtime.list_containers()] == [other]
+    assert processes_of(other), "of another sandbox"
+    if damaged == "config.json":
+        assert not directory.exists()
+        await until(lambda: not Path(f"/proc/{shim}/exe").exists())
 
 
 async def test_a_start_that_was_under_way_is_waited_for(pods: Pods, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,16 +154,22 @@ def environment(config: ContainerConfig, hostname: str, home: str, directory: Pa
     return {**base, **config.env}
 
 
-def load_sandboxes(root: Path) -> list[SandboxFiles]:
-    """All sandboxes on disk. One that was never finished (the kubelet was killed in between) is deleted."""
-    found = []
+def load_sandboxes(root: Path) -> tuple[list[SandboxFiles], list[Path]]:
+    """All sandboxes on disk, and the directories of sandboxes and containers that cannot be read.
+
+    Those were never finished (the kubelet was killed in between), or have been damaged since.
+    """
+    found, unreadable = [], []
     directory = root / "sandboxes"
     for entry in sorted(directory.iterdir()) if directory.exists() else ():
         try:
-            found.append(_load_sandbox(entry))
-        except (OSError, ValueError, KeyError):
-            shutil.rmtree(entry, ignore_errors=True)
-    return found
+            sandbox, containers = _load_sandbox(entry)
+        except (OSError, ValueError, KeyError, TypeError):
+            unreadable.append(entry)
+            continue
+        found.append(sandbox)
+        unreadable += containers
+    return found, unreadable
 
 
 def read_state(container: Container) -> Json:
@@ -207,20 +212,21 @@ def remove_logs(log_path: Path) -> None:
         log_path.with_name(f"{log_path.name}.{number}").unlink(missing_ok=True)
 
 
-def _load_sandbox(directory: Path) -> SandboxFiles:
+def _load_sandbox(directory: Path) -> tuple[SandboxFiles, list[Path]]:
     document = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     config = _sandbox_config(document)
     sandbox = SandboxFiles(directory.name, directory, document["createdAt"], config)
+    unreadable = []
     for entry in (directory / "containers").iterdir():
         try:
             container = Container(
                 entry.name, entry, _read(entry / "config.json"), _read(entry / "state.json")
             )
         except (OSError, ValueError):
-            shutil.rmtree(entry, ignore_errors=True)
+            unreadable.append(entry)
             continue
         sandbox.containers[container.id] = container
-    return sandbox
+    return sandbox, unreadable
 
 
 def _read(path: Path) -> Json:

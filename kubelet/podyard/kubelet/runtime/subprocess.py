@@ -28,9 +28,7 @@ from podyard.kubelet.runtime import (
 from podyard.kubelet.runtime.exec import Collector, open_streams
 from podyard.kubelet.runtime.features import probe_features
 from podyard.kubelet.runtime.shim_client import launch
-from podyard.kubelet.runtime.supervisor import Sandbox, Supervisor
-
-SHUTDOWN_SECONDS = 10.0
+from podyard.kubelet.runtime.supervisor import SHUTDOWN_SECONDS, Sandbox, Supervisor
 
 
 class SubprocessRuntime:

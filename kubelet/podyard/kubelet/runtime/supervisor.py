@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
+import re
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -14,7 +19,11 @@ from podyard.kubelet.runtime import ContainerEvent, NotFound, NotRunning, Runtim
 from podyard.kubelet.runtime.shim_client import Message, ShimClient, connect
 from podyard.kubelet.shim import marker
 
+logger = logging.getLogger("kubelet.runtime")
+
 KILLED = 137  # 128 + SIGKILL
+SHUTDOWN_SECONDS = 10.0
+LAST_SECONDS = 1.0
 EventType = Literal["created", "started", "stopped", "deleted"]
 
 
@@ -46,7 +55,11 @@ class Supervisor:
 
     async def start(self) -> None:
         """Find what an earlier kubelet left and watch it from now on."""
-        for files in store.load_sandboxes(self._root):
+        found, unreadable = store.load_sandboxes(self._root)
+        for directory in unreadable:
+            logger.warning("%s cannot be read, so what runs of it is ended", directory)
+            await discard(directory)
+        for files in found:
             sandbox = Sandbox(files)
             self.sandboxes[files.id] = sandbox
             await self._connect_or_bury(sandbox)
@@ -177,6 +190,38 @@ class Supervisor:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def discard(directory: Path) -> None:
+    """Remove a sandbox or container that cannot be read, and end all that still runs of it."""
+    shim = connect(directory)
+    if shim is not None:
+        await _shut_down(shim)
+    ids = [directory.name, *(entry.name for entry in directory.glob("containers/*"))]
+    marks = [marker.marker_of(one) for one in ids if re.fullmatch("[0-9a-f]{15,}", one)]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_SECONDS):
+            while sum(marker.kill(mark) for mark in marks):  # noqa: ASYNC110  (nothing tells of their end)
+                await asyncio.sleep(0.005)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _shut_down(shim: ShimClient) -> None:
+    """Have a shim that is nobody's kill everything and end."""
+    gone = asyncio.Event()
+    shim.closed = gone.set
+    try:
+        async with asyncio.timeout(SHUTDOWN_SECONDS):
+            await shim.ready()
+            shim.send("shutdown")
+            await gone.wait()
+    except RuntimeFailure:
+        return  # it has ended by itself
+    except TimeoutError:
+        if shim.pid:
+            os.kill(shim.pid, signal.SIGKILL)
+    finally:
+        shim.close()
 
 
 async def _reap(process: subprocess.Popen[bytes]) -> None:
