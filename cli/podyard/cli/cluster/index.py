@@ -172,7 +172,11 @@ def _free_index(name: str, taken: set[int]) -> int:
 def _in_use(number: int) -> bool:
     """Whether another user's cluster, which our index does not know, runs with these ranges."""
     there = ClusterConfig("", "", number, config.API_PORT + 10 * number, 1)
-    return _answers(there.control_plane_ip, 53) or _answers(there.api_address, there.api_port)
+    return (
+        _answers(there.dns_ip, 53)
+        or _answers(there.control_plane_ip, 53)
+        or _answers(there.api_address, there.api_port)
+    )
 
 
 def _answers(address: str, port: int) -> bool:
