@@ -34,7 +34,7 @@ def configure_logging(level: str) -> None:
 
 def run(main: Callable[[], Awaitable[None]]) -> int:
     """Run `main` on uvloop until it returns or SIGTERM or SIGINT cancels it; give the exit status."""
-    _end_with_supervisor()
+    end_with_supervisor()
     try:
         uvloop.run(_until_signalled(main))
     except UserError as error:
@@ -43,8 +43,8 @@ def run(main: Callable[[], Awaitable[None]]) -> int:
     return 0
 
 
-def _end_with_supervisor() -> None:
-    """Have the kernel end this process when `podyard up`, which started it, is gone.
+def end_with_supervisor() -> None:
+    """Have the kernel end this process when the one that started it (`podyard up`, the demo) is gone.
 
     $PODYARD_SUPERVISOR holds its pid. Without this a supervisor that was killed would leave
     processes that hold its ports, and nobody to restart them.

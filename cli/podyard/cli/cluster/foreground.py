@@ -12,7 +12,7 @@ import uvloop
 
 from podyard.cli.cluster.progress import Progress
 from podyard.cli.cluster.run import Report, start_detached
-from podyard.process.main import UserError
+from podyard.process.main import UserError, end_with_supervisor
 
 Run = Callable[[Report], Coroutine[Any, Any, None]]
 """Runs it until it is told to stop, and reports."""
@@ -79,6 +79,7 @@ def as_background(run: Run, descriptor: int) -> int:
             descriptor = -1
 
     os.set_inheritable(descriptor, False)
+    end_with_supervisor()
     try:
         uvloop.run(run(report))
     except UserError as error:

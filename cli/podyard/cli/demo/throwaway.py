@@ -43,7 +43,7 @@ def cluster(env: dict[str, str]) -> Iterator[ClusterConfig]:
     # In a session of its own: Ctrl-C is for us, who end it when we have stopped using it.
     process = subprocess.Popen(
         command,
-        env=env,
+        env={**env, "PODYARD_SUPERVISOR": str(os.getpid())},
         pass_fds=[writer],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
