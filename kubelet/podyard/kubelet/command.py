@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import grpc.aio
@@ -24,7 +25,9 @@ from podyard.kubelet.certificates import Certificate
 from podyard.kubelet.dns import parse_resolv_conf
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.kubelet import Kubelet
-from podyard.kubelet.network.loopback import LoopbackProvider
+from podyard.kubelet.network import NetworkProvider
+from podyard.kubelet.network.providers import NETWORKS, keep_routes, make_network
+from podyard.kubelet.network.removal import remove as remove_network
 from podyard.kubelet.node import Addresses, make_node, make_status, node_images, read_machine
 from podyard.kubelet.node_agent import NodeAgent
 from podyard.kubelet.pod_context import PodContext
@@ -78,6 +81,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-dir", type=Path, required=True, metavar="DIR", help="state is kept in DIR/kubelet/NAME"
     )
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="serves streams to the apiserver here")
+    parser.add_argument(
+        "--network",
+        choices=NETWORKS,
+        default=NETWORKS[0],
+        help="whose network pods are in: the node's, on addresses of 127.0.0.0/8 (%(default)s, the default), "
+        "or each in a namespace of its own (netns, which takes root)",
+    )
+    parser.add_argument(
+        "--cluster-cidr",
+        type=IPv4Network,
+        default="10.244.0.0/16",
+        metavar="CIDR",
+        help="with --network netns, the addresses of all pods of the cluster (default: %(default)s)",
+    )
     parser.add_argument("--cluster-dns", default="", metavar="IP", help="DNS server of pods")
     parser.add_argument("--cluster-domain", default="cluster.local", metavar="DOMAIN")
     parser.add_argument("--images-dir", type=Path, metavar="DIR", help="images beside the built-in ones")
@@ -88,11 +105,12 @@ async def main(args: argparse.Namespace) -> None:
     root = (args.data_dir / "kubelet" / args.node_name).absolute()
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
-        runtime = subprocess.SubprocessRuntime(root)
+        network = make_network(args.network, root, args.node_name, args.node_ip, args.cluster_cidr)
+        runtime = subprocess.SubprocessRuntime(root, connect=network.connect)
         probing = asyncio.create_task(runtime.features())
         await runtime.start()
         try:
-            await _serve(args, root, runtime, probing)
+            await _serve(args, root, runtime, network, probing)
         finally:
             await runtime.close()
 
@@ -106,6 +124,7 @@ async def stop_all_pods(data_dir: Path) -> None:
     for root in sorted((data_dir.absolute() / "kubelet").glob("*/")):
         await subprocess.remove_everything(root)
         unmount_all(root)
+        await asyncio.to_thread(remove_network, root)
 
 
 @contextmanager
@@ -125,7 +144,11 @@ def locked(root: Path) -> Iterator[None]:
 
 
 async def _serve(
-    args: argparse.Namespace, root: Path, runtime: ContainerRuntime, features: Awaitable[Features]
+    args: argparse.Namespace,
+    root: Path,
+    runtime: ContainerRuntime,
+    network: NetworkProvider,
+    features: Awaitable[Features],
 ) -> None:
     clock = RealClock()
     tls = tls_files(args)
@@ -133,7 +156,6 @@ async def _serve(
     machine = read_machine(root)
     recorder = EventRecorder(client, "kubelet", args.node_name)
     images = ImageCatalog(root / "images", args.images_dir)
-    network = LoopbackProvider(root / "network.json")
     services = Informer(client, SERVICES)
     pods = Informer(client, PODS, field_selector=f"spec.nodeName={args.node_name}")
     addresses = Addresses(args.node_ip, args.node_external_ip or args.node_ip)
@@ -146,7 +168,7 @@ async def _serve(
         network,
         recorder,
         clock,
-        lambda: kubelet.network_configured(),
+        lambda: network_configured(),
     )
     puller = ImagePuller(images, clock)
     volumes = NodeVolumes(
@@ -179,6 +201,13 @@ async def _serve(
         host_hosts=_text("/etc/hosts"),
     )
     kubelet = Kubelet(context, pods, services)
+    routes = keep_routes(client, network, agent.report)
+
+    async def network_configured() -> None:
+        await kubelet.network_configured()
+        if routes is not None:
+            routes.wake()
+
     if args.metrics_address:
         # Late: who is not asked for metrics does without the library's memory.
         from podyard.kubelet.metrics import export_metrics
@@ -196,6 +225,8 @@ async def _serve(
         async with asyncio.TaskGroup() as group:
             for work in (recorder.run, context.statuses.run, agent.run, kubelet.run):
                 group.create_task(work())
+            if routes is not None:
+                group.create_task(routes.run())
             group.create_task(client.follow_certificate())
             for certificate in certificates:
                 group.create_task(certificate.keep())

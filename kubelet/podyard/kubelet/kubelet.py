@@ -8,7 +8,7 @@ import shutil
 from typing import Any
 
 from podyard.client.informer import Informer
-from podyard.kubelet.network import NetworkError
+from podyard.kubelet.network import ConnectedPod, NetworkError
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pod_worker import PodWorker
 from podyard.kubelet.runtime import RuntimeFailure, SandboxState
@@ -69,7 +69,7 @@ class Kubelet:
         sandboxes = await self._context.runtime.list_pod_sandboxes()
         await self._context.network.adopt(
             {
-                sandbox.config.uid: sandbox.config.ip
+                sandbox.config.uid: ConnectedPod(sandbox.config.ip, sandbox.pid)
                 for sandbox in sandboxes
                 if sandbox.state == SandboxState.READY and sandbox.config.ip != self._context.node_ip
             }

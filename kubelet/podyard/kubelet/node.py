@@ -13,6 +13,7 @@ from podyard.api.times import to_rfc3339_micro
 from podyard.api.version import GIT_VERSION, PODYARD_VERSION
 from podyard.kubelet.images import Image
 from podyard.kubelet.isolation import node_condition
+from podyard.kubelet.network import NodeCondition
 from podyard.kubelet.runtime import Features
 
 Object = dict[str, Any]
@@ -134,10 +135,17 @@ def node_images(images: Iterable[Image]) -> list[Object]:
     return sorted(listed, key=lambda image: -int(str(image["sizeBytes"])))[:MAX_IMAGES]
 
 
-def make_conditions(not_ready: str, features: Features, old: list[Object], now: str) -> list[Object]:
+def make_conditions(
+    not_ready: str,
+    features: Features,
+    old: list[Object],
+    now: str,
+    network: Iterable[NodeCondition] = (),
+) -> list[Object]:
     """The node's conditions. `not_ready` says why pods cannot run; empty: they can.
 
-    A condition that stays as it was in `old` keeps its lastTransitionTime. `now` is RFC 3339.
+    `network` are those of the network provider. A condition that stays as it was in `old` keeps its
+    lastTransitionTime. `now` is RFC 3339.
     """
     healthy = (
         ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -154,6 +162,7 @@ def make_conditions(not_ready: str, features: Features, old: list[Object], now: 
     for type_, status, reason, message in (
         *((t, "False", r, m) for t, r, m in healthy),
         node_condition(features),
+        *network,
         ready,
     ):
         previous = since.pop(type_, {})

@@ -74,6 +74,10 @@ class NodeAgent:
         """Why pods get no addresses yet; empty when they do."""
         return self._problem
 
+    def report(self) -> None:
+        """The node's conditions may be others than before: say so soon."""
+        self._changed.set()
+
     async def ready(self) -> None:
         """Wait until the apiserver knows that the node is Ready."""
         await self._ready.wait()
@@ -172,7 +176,8 @@ class NodeAgent:
         await self._write_status({**self._status, "conditions": conditions})
 
     def _conditions(self, current: Object, now: str) -> list[Object]:
-        return make_conditions(self._problem, self._features, current.get("conditions") or [], now)
+        old = current.get("conditions") or []
+        return make_conditions(self._problem, self._features, old, now, self._network.conditions())
 
     async def _write_status(self, status: Object) -> None:
         was_ready = is_ready(self._node)

@@ -12,6 +12,7 @@ from podyard.kubelet.backoff import Backoff
 from podyard.kubelet.dns import hostname, hosts_file, pod_dns
 from podyard.kubelet.network import NetworkProvider
 from podyard.kubelet.pod_events import Recorder
+from podyard.kubelet.ports import port_mappings
 from podyard.kubelet.pulling import ImagePuller
 from podyard.kubelet.runtime import ContainerRuntime, DnsConfig, NamespaceMode, PodSandboxConfig
 from podyard.kubelet.starter import ContainerStarter
@@ -69,6 +70,8 @@ class PodContext:
             annotations=metadata.get("annotations") or {},
             dns=pod_dns(pod, self.cluster_dns, self.cluster_domain, self.host_dns),
             hosts=hosts_file(pod, ip, self.cluster_domain, self.host_hosts),
+            network=NamespaceMode.NODE if pod["spec"].get("hostNetwork") else self.network.mode,
+            port_mappings=port_mappings(pod, self.node_ip),
             pid=_pid_mode(pod["spec"]),
             ipc=NamespaceMode.NODE if pod["spec"].get("hostIPC") else NamespaceMode.POD,
         )

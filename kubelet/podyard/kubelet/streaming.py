@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,10 +12,19 @@ from podyard.api.resources import PODS
 from podyard.kubelet.logs import LogOptions, read_logs
 from podyard.kubelet.pod_worker import PodWorker
 from podyard.kubelet.probes.tcp import dial_error
-from podyard.kubelet.runtime import ContainerRuntime, ContainerState, ContainerStatus, RuntimeFailure, Streams
+from podyard.kubelet.runtime import (
+    ContainerRuntime,
+    ContainerState,
+    ContainerStatus,
+    NamespaceMode,
+    PodSandbox,
+    RuntimeFailure,
+    Streams,
+)
 from podyard.kubelet.spec import find_container
 from podyard.kubelet.status import first_waiting_reason
 from podyard.kubelet.streaming_access import authorize, refuse
+from podyard.process.namespaces import in_network
 from podyard.proto import streaming_pb2 as pb
 from podyard.proto.streaming_pb2_grpc import StreamingServicer
 
@@ -99,8 +109,9 @@ class StreamingService(StreamingServicer):
         start = await _first(request_iterator, context)
         host = ""
         try:
-            host = self._address(start.pod)
-            reader, writer = await asyncio.open_connection(host, start.port)
+            sandbox = self._sandbox(start.pod)
+            host = dialled_address(sandbox)
+            reader, writer = await dial(sandbox, start.port)
         except (StatusError, OSError) as error:
             why = dial_error(host, start.port, error) if isinstance(error, OSError) else str(error)
             yield pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
@@ -122,17 +133,38 @@ class StreamingService(StreamingServicer):
             raise not_found(PODS, ref.pod)
         return worker
 
-    def _address(self, ref: pb.ContainerRef) -> str:
+    def _sandbox(self, ref: pb.ContainerRef) -> PodSandbox:
         sandbox = self._worker(ref).observed.ready_sandbox
         if sandbox is None:
             raise bad_request(f"unable to forward port because pod is not running: {ref.namespace}/{ref.pod}")
-        return sandbox.config.ip
+        return sandbox
 
     def _running(self, ref: pb.ContainerRef) -> ContainerStatus:
         status = self._worker(ref).observed.latest(ref.container)
         if status is None or status.state == ContainerState.EXITED:
             raise not_found_container(ref.container)
         return status
+
+
+def dialled_address(sandbox: PodSandbox) -> str:
+    """Where a port of a pod is forwarded from: localhost, as in Kubernetes, if the pod has one of its own."""
+    return "127.0.0.1" if sandbox.config.network == NamespaceMode.POD else sandbox.config.ip
+
+
+async def dial(sandbox: PodSandbox, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a port of a pod, in the pod's own network. Raises OSError."""
+    address = (dialled_address(sandbox), port)
+    if sandbox.config.network != NamespaceMode.POD:
+        return await asyncio.open_connection(*address)
+    namespace = f"/proc/{sandbox.pid}/ns/net"
+    sock = await asyncio.to_thread(in_network, namespace, lambda: socket.socket(socket.AF_INET))
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+        return await asyncio.open_connection(sock=sock)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def not_found_container(name: str) -> StatusError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from podyard.kubelet.network import AddressesExhausted, NetworkError
+from podyard.kubelet.network import AddressesExhausted, ConnectedPod, NetworkError
 from podyard.kubelet.network.allocator import Allocations
 from podyard.kubelet.network.loopback import LoopbackProvider
 
@@ -63,7 +63,7 @@ async def test_allocations_and_rotation_survive_a_restart(provider: LoopbackProv
 
 async def test_adopt_drops_and_records(provider: LoopbackProvider, tmp_path: Path) -> None:
     await provider.allocate("gone")
-    await provider.adopt({"lives": "127.244.1.9"})
+    await provider.adopt({"lives": ConnectedPod("127.244.1.9", 1)})
     provider = await again(provider, tmp_path)
     assert (provider.address("gone"), provider.address("lives")) == (None, "127.244.1.9")
 

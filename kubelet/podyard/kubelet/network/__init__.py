@@ -9,12 +9,20 @@ host address (the node's, in Kubernetes' bridge networks) are never handed out.
 Allocations are written to disk before they are returned; a restarted kubelet has them all again.
 Asking twice for the same pod gives the same address.
 
-Implementations: `loopback.LoopbackProvider(state_file)`.
+Implementations: `loopback.LoopbackProvider`, where all pods share the node's network, and
+`netns.NetnsProvider`, where each has a network namespace, which lasts as long as its sandbox.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
+
+from podyard.kubelet.runtime import NamespaceMode
+
+NodeCondition = tuple[str, str, str, str]
+"""Type, status, reason, message."""
 
 
 class NetworkError(Exception):
@@ -25,11 +33,22 @@ class AddressesExhausted(NetworkError):
     """Every address of the podCIDR is in use."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectedPod:
+    """A pod that runs: its address, and the process that its sandbox is."""
+
+    address: str
+    pid: int
+
+
 class NetworkProvider(Protocol):
     """Hands out pod addresses on one node."""
 
     name: str
-    """What the user calls it: "loopback"."""
+    """What the user calls it: "loopback", "netns"."""
+
+    mode: NamespaceMode
+    """Whose network a pod is in: its own (POD), or the node's (NODE)."""
 
     async def configure(self, pod_cidr: str) -> None:
         """The node's podCIDR is known; idempotent. Raises NetworkError when the host cannot do it."""
@@ -37,11 +56,20 @@ class NetworkProvider(Protocol):
     async def allocate(self, pod_uid: str) -> str:
         """The pod's address, for as long as it is not released. Raises AddressesExhausted."""
 
+    async def connect(self, pod_uid: str, pid: int) -> None:
+        """Make the allocated address answer in the namespace of `pid`, the pod's sandbox.
+
+        Called before any of its containers starts; idempotent. Raises NetworkError.
+        """
+
     async def release(self, pod_uid: str) -> None:
         """The pod is gone. Unknown pods are ignored."""
 
     def address(self, pod_uid: str) -> str | None:
         """The pod's address if it has one."""
 
-    async def adopt(self, pods: dict[str, str]) -> None:
-        """After a restart exactly these pods (uid → address) live: release others, record missing ones."""
+    async def adopt(self, pods: Mapping[str, ConnectedPod]) -> None:
+        """After a restart exactly these pods live: release others, record missing ones, connect all."""
+
+    def conditions(self) -> list[NodeCondition]:
+        """What the Node's status says of the network."""

@@ -32,6 +32,10 @@ entry of the same stream). At 10 MiB the file becomes `<path>.1`, the older ones
 Termination message: what the container has written to the file at its `termination_message_path`,
 which is the file that $PODYARD_TERMINATION_LOG names.
 
+Networks: a pod is in the node's network, or (`PodSandboxConfig.network`) in a namespace of its own, in
+which the runtime has the network provider's `connect` give it its address. `port_mappings` are listened
+on in the node's network, for as long as the sandbox lives; one that cannot be had fails it.
+
 Isolation: where the kernel allows (`features` says so), a container has a file system view, process
 ids, IPC objects and a host name of its own or its pod's, with its mounts, and the pod's
 /etc/resolv.conf, /etc/hosts and /etc/hostname. Of the host's files it sees all but /dev, /proc, /run
@@ -89,11 +93,13 @@ class ListenMode(StrEnum):
     """How a container's ports come to be on the pod's address."""
 
     ADDRESS = "address"
-    """The program binds podIP:port itself: $PODYARD_POD_IP and $PODYARD_PORTS (TCP, separated by spaces)."""
+    """The program binds podIP:port itself: $PODYARD_POD_IP and $PODYARD_PORTS (TCP, separated by spaces).
+    In a pod with a network of its own there is no $PODYARD_POD_IP: it binds all addresses."""
     PORT = "port"
     """The program listens on 127.0.0.1:$PORT (the first port; $PORT_<containerPort> for each); the runtime
     forwards podIP:containerPort, TCP and UDP, to it. It has the variables of ADDRESS too, and may bind
-    podIP:containerPort itself instead."""
+    podIP:containerPort itself instead. In a pod with a network of its own $PORT is the containerPort, and
+    nothing is forwarded: the program binds all addresses, or the pod's."""
     NONE = "none"
     """Nobody does anything: the program is on its own."""
 
@@ -134,6 +140,16 @@ class DnsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortMapping:
+    """A port of the node that leads to one of the pod (CRI's PortMapping). `protocol` is TCP or UDP."""
+
+    host_ip: str
+    host_port: int
+    container_port: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodSandboxConfig:
     """The pod as far as the runtime is concerned (CRI PodSandboxConfig)."""
 
@@ -148,8 +164,10 @@ class PodSandboxConfig:
     annotations: Mapping[str, str] = field(default_factory=dict)
     dns: DnsConfig = field(default_factory=DnsConfig)
     hosts: str = ""  # the text of /etc/hosts
+    network: NamespaceMode = NamespaceMode.NODE  # or POD
     pid: NamespaceMode = NamespaceMode.CONTAINER
     ipc: NamespaceMode = NamespaceMode.POD  # or NODE
+    port_mappings: Sequence[PortMapping] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +178,7 @@ class PodSandbox:
     state: SandboxState
     config: PodSandboxConfig
     created_at: float  # seconds since the epoch
+    pid: int = 0  # of the process that holds its namespaces; 0 when it is NOTREADY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from podyard.kubelet.runtime import (
     Features,
     NamespaceMode,
     PodSandboxConfig,
+    PortMapping,
 )
 from podyard.kubelet.shim.spawn import DEFAULT_PATH
 
@@ -251,9 +252,20 @@ def _sandbox_json(config: PodSandboxConfig, features: Features, now: float) -> M
             "options": config.dns.options,
         },
         "hosts": config.hosts,
+        "network": str(config.network),
+        "portMappings": [
+            {
+                "hostIP": mapping.host_ip,
+                "hostPort": mapping.host_port,
+                "containerPort": mapping.container_port,
+                "protocol": mapping.protocol,
+            }
+            for mapping in config.port_mappings
+        ],
         "pid": str(config.pid),
         "ipc": str(config.ipc),
         "namespaces": {  # what it really gets
+            "network": config.network == NamespaceMode.POD,
             "mount": not features.mount_problem,
             "user": features.user,
             "pid": str(NamespaceMode.NODE if features.pid_problem else config.pid),
@@ -281,6 +293,16 @@ def _sandbox_config(document: Json) -> PodSandboxConfig:
             options=tuple(dns["options"]),
         ),
         hosts=document["hosts"],
+        network=NamespaceMode(document.get("network", "node")),
+        port_mappings=tuple(
+            PortMapping(
+                host_ip=mapping["hostIP"],
+                host_port=mapping["hostPort"],
+                container_port=mapping["containerPort"],
+                protocol=mapping["protocol"],
+            )
+            for mapping in document.get("portMappings", ())
+        ),
         pid=NamespaceMode(document["pid"]),
         ipc=NamespaceMode(document["ipc"]),
     )

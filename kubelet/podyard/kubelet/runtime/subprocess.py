@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from podyard.kubelet.runtime import (
@@ -17,6 +17,7 @@ from podyard.kubelet.runtime import (
     ContainerStatus,
     ExecResult,
     Features,
+    NamespaceMode,
     NotFound,
     PodSandbox,
     PodSandboxConfig,
@@ -30,12 +31,28 @@ from podyard.kubelet.runtime.features import probe_features
 from podyard.kubelet.runtime.shim_client import launch
 from podyard.kubelet.runtime.supervisor import SHUTDOWN_SECONDS, Sandbox, Supervisor
 
+Connect = Callable[[str, int], Awaitable[None]]
+"""Gives the pod of this uid its address, in the namespaces of this process. Raises RuntimeFailure."""
+
+
+async def _no_network(pod_uid: str, pid: int) -> None:
+    raise RuntimeFailure("this runtime has no network for pods")
+
 
 class SubprocessRuntime:
-    """The ContainerRuntime whose containers are subprocesses of shims; its state is in `root/sandboxes`."""
+    """The ContainerRuntime whose containers are subprocesses of shims; its state is in `root/sandboxes`.
 
-    def __init__(self, root: Path, probe: Callable[[Path], Features] = probe_features) -> None:
+    `connect` is asked for pods that have a network of their own.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        probe: Callable[[Path], Features] = probe_features,
+        connect: Connect = _no_network,
+    ) -> None:
         self._root = root
+        self._connect = connect
         self._supervisor = Supervisor(root)
         self._probe = probe
         self._features: asyncio.Task[Features] | None = None
@@ -68,6 +85,8 @@ class SubprocessRuntime:
         self._supervisor.adopt(sandbox, shim)
         try:
             await shim.ready()
+            if config.network == NamespaceMode.POD:
+                await self._connect(config.uid, shim.pid)
         except BaseException as error:
             assert shim.process is not None
             shim.process.kill()
@@ -115,6 +134,7 @@ class SubprocessRuntime:
                 state=SandboxState.NOTREADY if sandbox.shim is None else SandboxState.READY,
                 config=sandbox.files.config,
                 created_at=sandbox.files.created_at,
+                pid=0 if sandbox.shim is None else sandbox.shim.pid,
             )
             for sandbox in self._supervisor.sandboxes.values()
         ]

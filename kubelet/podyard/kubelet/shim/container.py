@@ -184,18 +184,23 @@ class Container:
             stopped()
 
     def _private_ports(self) -> dict[int, int]:
-        if self._config["listen"] != "port":
+        if self._config["listen"] != "port" or self._namespaces.network:
             return {}
         return {port["containerPort"]: free_port("127.0.0.1") for port in self._config["ports"]}
 
     def _listen_env(self, private: dict[int, int]) -> dict[str, str]:
-        env = {f"PORT_{port}": str(number) for port, number in private.items()}
+        listen, own_network = self._config["listen"], self._namespaces.network
+        told = {port["containerPort"]: port["containerPort"] for port in self._config["ports"]}
+        numbers = (told if own_network else private) if listen == "port" else {}
+        env = {f"PORT_{port}": str(number) for port, number in numbers.items()}
+        if numbers:
+            env["PORT"] = str(next(iter(numbers.values())))
         if private:
-            env["PORT"] = str(next(iter(private.values())))
             env["PODYARD_PRIVATE_PORTS"] = " ".join(map(str, private.values()))
-        if self._config["listen"] != "none":
-            env["PODYARD_POD_IP"] = self._pod_ip
+        if listen != "none":
             env["PODYARD_PORTS"] = " ".join(map(str, self._ports("TCP")))
+            if not own_network:
+                env["PODYARD_POD_IP"] = self._pod_ip
         return env
 
     def _ports(self, protocol: str) -> list[int]:
@@ -220,9 +225,12 @@ class Container:
 
     def _forwarder(self, protocol: str, port: int, private_port: int) -> Callable[[], None]:
         def forward() -> None:
-            opened = open_forward(self._loop, protocol, self._pod_ip, port, private_port)
-            if opened is not None:
-                self._forwards.append(opened)
+            target = ("127.0.0.1", private_port)
+            try:
+                self._forwards.append(open_forward(self._loop, protocol, (self._pod_ip, port), target))
+            except OSError as error:  # the container runs on without it
+                text = f"cannot listen on {self._pod_ip}:{port}/{protocol}: {error.strerror}"
+                print(text, file=sys.stderr, flush=True)
 
         return forward
 

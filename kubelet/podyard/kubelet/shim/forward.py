@@ -1,13 +1,17 @@
-"""Carry what comes to podIP:containerPort to a private port on 127.0.0.1, and back."""
+"""Carry what comes to one address to another, and back.
+
+From podIP:containerPort to a private port on 127.0.0.1, and from a port of the node to the pod's.
+"""
 
 from __future__ import annotations
 
 import errno
 import socket
-import sys
 from collections.abc import Callable
 
 from podyard.kubelet.shim.loop import READ, WRITE, Loop, Timer
+
+Address = tuple[str, int]
 
 CHUNK_BYTES = 64 * 1024
 UDP_IDLE_SECONDS = 60.0
@@ -101,16 +105,16 @@ class _Connection:
 
 
 class TcpForward:
-    """Listens on the pod's address."""
+    """Listens on `address`. Connections to `target` are made in the network that the shim is in then."""
 
-    def __init__(self, loop: Loop, address: str, port: int, private_port: int) -> None:
+    def __init__(self, loop: Loop, address: Address, target: Address) -> None:
         self._loop = loop
-        self._target = ("127.0.0.1", private_port)
+        self._target = target
         self._connections: dict[int, _Connection] = {}
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._listener.bind((address, port))
+            self._listener.bind(address)
         except OSError:
             self._listener.close()
             raise
@@ -145,15 +149,15 @@ class TcpForward:
 
 
 class UdpForward:
-    """Binds the pod's address; every client gets a socket of its own towards the program, for its answers."""
+    """Binds `address`; every client gets a socket of its own towards the program, for its answers."""
 
-    def __init__(self, loop: Loop, address: str, port: int, private_port: int) -> None:
+    def __init__(self, loop: Loop, address: Address, target: Address) -> None:
         self._loop = loop
-        self._target = ("127.0.0.1", private_port)
+        self._target = target
         self._clients: dict[tuple[str, int], tuple[socket.socket, Timer]] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            self._socket.bind((address, port))
+            self._socket.bind(address)
         except OSError:
             self._socket.close()
             raise
@@ -208,13 +212,6 @@ def _reset(sock: socket.socket) -> None:
     sock.close()
 
 
-def open_forward(
-    loop: Loop, protocol: str, address: str, port: int, private_port: int
-) -> TcpForward | UdpForward | None:
-    """A forward for a port, or None, with a line in the shim's log, when the address cannot be bound."""
-    kind = UdpForward if protocol == "UDP" else TcpForward
-    try:
-        return kind(loop, address, port, private_port)
-    except OSError as error:
-        print(f"cannot listen on {address}:{port}/{protocol}: {error.strerror}", file=sys.stderr, flush=True)
-        return None
+def open_forward(loop: Loop, protocol: str, address: Address, target: Address) -> TcpForward | UdpForward:
+    """A forward for a port. Raises OSError when the address cannot be bound."""
+    return (UdpForward if protocol == "UDP" else TcpForward)(loop, address, target)

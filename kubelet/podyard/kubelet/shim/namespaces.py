@@ -1,9 +1,9 @@
 """A pod's namespaces, and how a new process gets into those where it is to run.
 
-IPC and UTS namespace are the pod's, and so the shim's own. Each container has a mount namespace, in
-which its root is made, and a PID namespace, whose first process is the container's command, as in
-Kubernetes. A pod that shares its process ids has one PID namespace instead, whose first process
-does nothing but reap. The shim itself stays where the node's files and process ids are.
+Network, IPC and UTS namespace are the pod's, and so the shim's own: they last as long as it does. Each
+container has a mount namespace, in which its root is made, and a PID namespace, whose first process is the
+container's command, as in Kubernetes. A pod that shares its process ids has one PID namespace instead,
+whose first process does nothing but reap. The shim itself stays where the node's files and process ids are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Namespaces:
     """What a pod has of its own: the sandbox' configuration says so, by what the kernel allows."""
 
     def __init__(self, config: dict[str, Any], directory: str) -> None:
+        self.network: bool = config["network"]
         self._user: bool = config["user"]
         self._mount: bool = config["mount"]
         self._ipc: bool = config["ipc"]
@@ -29,19 +30,21 @@ class Namespaces:
         self._reaper = 0
 
     def enter(self, hostname: str) -> None:
-        """Give the caller the pod's user, IPC and UTS namespace. Raises OSError."""
-        if not self._mount:
+        """Give the caller the pod's user, network, IPC and UTS namespace. Raises OSError."""
+        if not self._mount and not self.network:
             return
         user, group = os.geteuid(), os.getegid()
-        flags = linux.CLONE_NEWUTS
-        flags |= linux.CLONE_NEWIPC if self._ipc else 0
+        flags = linux.CLONE_NEWNET if self.network else 0
+        flags |= linux.CLONE_NEWUTS if self._mount else 0
+        flags |= linux.CLONE_NEWIPC if self._mount and self._ipc else 0
         flags |= linux.CLONE_NEWUSER if self._user else 0
         linux.unshare(flags)
         if self._user:
             _write("/proc/self/setgroups", "deny")
             _write("/proc/self/uid_map", f"{user} {user} 1")
             _write("/proc/self/gid_map", f"{group} {group} 1")
-        socket.sethostname(hostname)
+        if self._mount:
+            socket.sethostname(hostname)
 
     def container(self, config: dict[str, Any], directory: str) -> Door:
         """The way into a new container."""
@@ -50,7 +53,7 @@ class Namespaces:
         if self._pid == "pod" and not self._reaper:
             self._reaper = fork(_NewPidNamespace(), _reap)
         own = {"container": "", "pod": f"/proc/{self._reaper}/ns/pid", "node": None}[self._pid]
-        return _NewContainer(config, directory, self._directory, own)
+        return _NewContainer(config, directory, self._directory, own, own_network=self.network)
 
     def beside(self, pid: int) -> Door:
         """The way into the container whose main process this is."""
@@ -60,8 +63,17 @@ class Namespaces:
 class _NewContainer(Door):
     """`pid_namespace`: that of /proc/PID/ns/pid, a new one when empty, None for the node's."""
 
-    def __init__(self, config: dict[str, Any], directory: str, pod: str, pid_namespace: str | None) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        directory: str,
+        pod: str,
+        pid_namespace: str | None,
+        *,
+        own_network: bool,
+    ) -> None:
         self.has_pids = pid_namespace is not None
+        self._own_network = own_network
         self._config = config
         self._directory = directory
         self._pod = pod
@@ -75,7 +87,13 @@ class _NewContainer(Door):
 
     def files(self) -> None:
         linux.unshare(linux.CLONE_NEWNS)
-        rootfs.make(self._config, self._directory, self._pod, own_processes=self.has_pids)
+        rootfs.make(
+            self._config,
+            self._directory,
+            self._pod,
+            own_processes=self.has_pids,
+            own_network=self._own_network,
+        )
 
 
 class _NewPidNamespace(Door):

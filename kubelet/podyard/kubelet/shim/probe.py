@@ -28,7 +28,8 @@ def works(directory: str, *, user: bool, pid: str) -> str:
 
     def attempt() -> None:
         linux.become_subreaper()
-        namespaces = Namespaces({"user": user, "mount": True, "ipc": True, "pid": pid}, directory)
+        wanted = {"network": False, "user": user, "mount": True, "ipc": True, "pid": pid}
+        namespaces = Namespaces(wanted, directory)
         namespaces.enter("probe")
         child = fork(namespaces.container(container, directory), lambda: os._exit(0))
         os._exit(os.waitpid(child, 0)[1] != 0)

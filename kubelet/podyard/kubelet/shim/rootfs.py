@@ -37,11 +37,14 @@ class Point:
         self.read_only = read_only
 
 
-def make(container: dict[str, Any], directory: str, pod: str, *, own_processes: bool) -> None:
+def make(
+    container: dict[str, Any], directory: str, pod: str, *, own_processes: bool, own_network: bool
+) -> None:
     """Make the root and go there, in a mount namespace of the caller's own.
 
     `container` is its configuration and `directory` its directory, `pod` is the pod's directory.
-    `own_processes`: the caller is in a PID namespace whose /proc it can have. Raises StartError, OSError.
+    `own_processes`: the caller is in a PID namespace whose /proc it can have; `own_network`: and in a
+    network namespace whose /sys it can have. Raises StartError, OSError.
     """
     directory, pod = os.path.realpath(directory), os.path.realpath(pod)
     for folder in (f"{directory}/tmp", f"{pod}/shm"):
@@ -59,6 +62,8 @@ def make(container: dict[str, Any], directory: str, pod: str, *, own_processes: 
     _pivot(directory)
     root = Root()
     root.show_node(directory, pod, own_processes=own_processes)
+    if own_network:
+        _show_own_links()
     for point in shown:
         if not os.path.lexists(point.target):
             root.attach(point)
@@ -176,6 +181,16 @@ class Root:
         except OSError as error:
             # A mount that may not be bound (an autofs without its daemon) is an empty directory here.
             os.write(2, f"{target} is not shown: {error.strerror}\n".encode())
+
+
+def _show_own_links() -> None:
+    """A /sys in whose class/net are the links of this network; read-only, as in Kubernetes."""
+    flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    try:
+        linux.mount("sysfs", "/sys", "sysfs", flags)
+        linux.bind(f"{OLD}/sys/fs/cgroup", "/sys/fs/cgroup")
+    except OSError:
+        pass  # inside of another container: it is the node's then
 
 
 def _show_devices(pod: str) -> None:

@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
 from podyard.kubelet.shim import linux
 from podyard.kubelet.shim.connection import Connection
 from podyard.kubelet.shim.container import Container
+from podyard.kubelet.shim.forward import open_forward
 from podyard.kubelet.shim.loop import READ, Loop
 from podyard.kubelet.shim.namespaces import Namespaces
 
@@ -32,9 +34,11 @@ class Sandbox:
         with open(f"{directory}/config.json", encoding="utf-8") as file:
             config = json.load(file)
         self._pod_ip: str = config["ip"]
+        self._loop = loop
+        for mapping in config["portMappings"]:  # while we are in the node's network
+            self._listen_for(mapping)
         self._namespaces = Namespaces(config["namespaces"], directory)
         self._namespaces.enter(config["hostname"])
-        self._loop = loop
         self._directory = directory
         self._containers: dict[str, Container] = {}
         self._connections: list[Connection] = []
@@ -62,6 +66,15 @@ class Sandbox:
         if os.path.exists(SOCKET):
             os.unlink(SOCKET)
         self._loop.stop()
+
+    def _listen_for(self, mapping: dict[str, Any]) -> None:
+        address = (mapping["hostIP"], mapping["hostPort"])
+        target = (self._pod_ip, mapping["containerPort"])
+        try:
+            open_forward(self._loop, mapping["protocol"], address, target)
+        except OSError as error:
+            where = f"{address[0]}:{address[1]}/{mapping['protocol']}"
+            sys.exit(f"cannot listen on hostPort {where}: {(error.strerror or '').lower()}")
 
     def _accept(self, events: int) -> None:
         try:

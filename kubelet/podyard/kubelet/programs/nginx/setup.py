@@ -116,7 +116,7 @@ def prepare(tls: str) -> Site:
     directory = f"{os.environ.get('PODYARD_DIRECTORY', '/tmp')}/nginx"
     site = Site(
         directory=directory,
-        address=os.environ.get("PODYARD_POD_IP", "127.0.0.1"),
+        address=os.environ.get("PODYARD_POD_IP", "0.0.0.0"),
         ports=[int(text) for text in os.environ.get("PODYARD_PORTS", "80").split()],
         tls_port=int(port or 0),
         certificate=(certificate, key) if tls else None,
