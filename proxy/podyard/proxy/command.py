@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any
 
 from podyard.client.client import Client, add_server_argument
 from podyard.client.events import EventRecorder
@@ -32,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IP",
         help="the node's address, on which node ports listen; once for each IP family",
     )
+    parser.add_argument(
+        "--service-cidr",
+        type=IPv4Network,
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="make these addresses of Services answer on this node (takes root); may be repeated",
+    )
     add_server_argument(parser)
     add_tls_arguments(parser)
     add_metrics_arguments(parser)
@@ -45,7 +56,8 @@ async def main(args: argparse.Namespace) -> None:
     metrics = ProxyMetrics()
     metrics.publish()
     server = await serve_metrics(args.metrics_address)
-    runtime = Runtime(Poller(), PipePool(descriptors), descriptors, metrics, clock)
+    sockets = await asyncio.to_thread(_service_sockets, args.service_cidr, node.addresses[0])
+    runtime = Runtime(Poller(), PipePool(descriptors), descriptors, metrics, clock, **sockets)
     client = Client(args.server, tls_files(args))
     recorder = EventRecorder(client, "kube-proxy", node.name)
     try:
@@ -60,6 +72,20 @@ async def main(args: argparse.Namespace) -> None:
         if server is not None:
             server.close()
         await client.close()
+
+
+def _service_sockets(ranges: list[IPv4Network], node_ip: str) -> dict[str, Callable[..., Any]]:
+    """How listeners come to sockets, when that is not the usual way."""
+    if not ranges:
+        return {}
+    # Late: who has no use for netlink does without the library's memory.
+    from podyard.proxy.service_network import ServiceNetwork
+
+    try:
+        return {"new_socket": ServiceNetwork(ranges, node_ip).socket}
+    except OSError as error:
+        listed = ", ".join(map(str, ranges))
+        raise UserError(f"--service-cidr {listed}: cannot make a network for it: {error.strerror}") from None
 
 
 def _ready() -> None:

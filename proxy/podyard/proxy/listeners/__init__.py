@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,22 +40,27 @@ class Listener(Protocol):
         """Stop listening."""
 
 
+def _socket_here(_address: str, family: int, kind: int) -> socket.socket:
+    return socket.socket(family, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What all listeners of a proxy share."""
+    """What all listeners of a proxy share. `new_socket` makes one that can be bound to an address."""
 
     poller: Poller
     pipes: PipePool
     descriptors: Descriptors
     metrics: ProxyMetrics
     clock: Clock
+    new_socket: Callable[[str, int, int], socket.socket] = _socket_here
 
 
-def bind(frontend: Frontend) -> socket.socket:
+def bind(frontend: Frontend, runtime: Runtime) -> socket.socket:
     """A non-blocking socket bound to the frontend's address. Raises OSError."""
     family = socket.AF_INET6 if ":" in frontend.address else socket.AF_INET
     kind = socket.SOCK_STREAM if frontend.protocol == "TCP" else socket.SOCK_DGRAM
-    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    sock = runtime.new_socket(frontend.address, family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if frontend.protocol == "TCP":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

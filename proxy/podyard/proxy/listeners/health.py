@@ -48,7 +48,7 @@ class HealthListener:
         self._runtime = runtime
         self._rule = rule
         self._answers: set[asyncio.Task[None]] = set()
-        self._socket = bind(frontend)
+        self._socket = bind(frontend, runtime)
         try:
             self._socket.listen(BACKLOG)
             runtime.poller.add(self._socket, self._accept, LEVEL_IN)

@@ -38,7 +38,7 @@ class TcpListener:
         self._checking = False
         self._closed = False
         self._paused = False
-        self._socket = bind(frontend)
+        self._socket = bind(frontend, runtime)
         try:
             # Accepted sockets inherit it.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -39,7 +39,7 @@ class UdpListener:
         self._flows: dict[tuple[str, int], _UdpFlow] = {}
         self._sweeping = False
         self._full = False
-        self.socket = bind(frontend)
+        self.socket = bind(frontend, runtime)
         try:
             runtime.poller.add(self.socket, self._receive, LEVEL_IN)
         except OSError:
