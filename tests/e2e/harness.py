@@ -138,6 +138,25 @@ class Namespace:
         return sorted(a["ip"] for subset in subsets for a in subset.get("addresses") or [])
 
 
+def processes_of(cluster: Cluster) -> list[str]:
+    """The command lines of everything that still runs for a cluster, its pods included."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and str(cluster.home) in command + environment:
+            found.append(f"{pid} {command}")
+    return found
+
+
+def supervisor_pid(cluster: Cluster) -> int:
+    """The pid of `podyard up`."""
+    return int(json.loads(cluster.podyard("status", "-o", "json").out)["pid"])
+
+
 def connects(address: str, port: int) -> bool:
     """Whether something accepts TCP connections there."""
     with socket.socket() as sock:

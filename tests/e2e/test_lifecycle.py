@@ -15,23 +15,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.harness import PODYARD, Cluster, connects, eventually, http, run
+from tests.e2e.harness import (
+    PODYARD,
+    Cluster,
+    connects,
+    eventually,
+    http,
+    processes_of,
+    run,
+    supervisor_pid,
+)
 
 WEB = "examples/run-my-nginx.yaml"
-
-
-def processes_of(cluster: Cluster) -> list[str]:
-    """The command lines of everything that still runs for a cluster, its pods included."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if int(pid) != os.getpid() and str(cluster.home) in command + environment:
-            found.append(f"{pid} {command}")
-    return found
 
 
 def deploy(cluster: Cluster) -> list[str]:
@@ -145,13 +140,6 @@ def test_pods_outlive_a_killed_supervisor(own_cluster: Cluster) -> None:
     os.kill(supervisor_pid(own_cluster), signal.SIGKILL)
     own_cluster.down()
     assert processes_of(own_cluster) == []
-
-
-def supervisor_pid(cluster: Cluster) -> int:
-    """The pid of `podyard up`."""
-    matched = re.search(r'"pid": (\d+)', cluster.podyard("status", "-o", "json").out)
-    assert matched
-    return int(matched[1])
 
 
 def test_two_clusters_side_by_side(cluster: Cluster, own_cluster: Cluster) -> None:

@@ -17,11 +17,13 @@ import pytest
 
 CI_BIN = Path(__file__).parents[2] / ".ci" / "bin"
 """Where .ci/kubectl puts what the machine lacks."""
+CI_NGINX = Path(__file__).resolve().parents[2] / ".ci/nginx/usr/sbin"
+"""Where CI unpacks Debian's nginx: installed, it would be what the image `nginx` runs in all tests."""
 
 
 def need(tool: str, package: str) -> str:
     """The path of a tool; without it the test fails in CI and is skipped elsewhere."""
-    path = shutil.which(tool)
+    path = shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:{CI_NGINX}")
     if path is None:
         _missing(f"{tool} is not installed (Debian: apt-get install {package})")
     assert path is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_the_first_cluster_has_the_documented_addresses() -> None:
     assert [first.node_ip(n) for n in (1, 2, 3)] == ["127.10.0.1", "127.10.0.2", "127.10.0.3"]
     assert first.control_plane_ip == "127.10.0.254"
     assert first.context == "podyard"
+
+
+def test_the_addresses_of_a_lan() -> None:
+    first = replace(cluster(), network="netns")
+    assert (first.service_cidr, first.pod_cidr) == ("10.96.0.0/16", "10.244.0.0/16")
+    assert (first.dns_ip, first.kubernetes_ip) == ("10.96.0.10", "10.96.0.1")
+    assert (first.node_ip(2), first.node_pod_cidr(2)) == ("10.10.0.2", "10.244.2.0/24")
+    assert (first.api_url, first.server) == ("https://127.0.0.1:6443", "10.10.0.254:6444")
+    by_name = {spec.name: spec for spec in processes(first)}
+    assert {name: spec.node for name, spec in by_name.items() if spec.node} == {
+        f"{what}-node{n}": f"node{n}" for n in (1, 2, 3) for what in ("kubelet", "proxy")
+    }
+    assert "--service-cidr" in by_name["proxy-node1"].arguments
+    assert "--service-cidr" not in {spec.name: spec for spec in processes(cluster())}["proxy-node1"].arguments
 
 
 def test_no_two_clusters_share_an_address_or_a_port() -> None:
@@ -106,6 +121,15 @@ def test_confusions_are_refused(
     (home / ".ssh" / "id").touch()
     with pytest.raises(UserError, match=message):
         index.find_or_create(name, home / where if where else None, None, port)
+
+
+def test_a_cluster_keeps_its_network(home: Path) -> None:
+    made = index.find_or_create("podyard", None, None, None, network="netns")
+    assert made.network == "netns"
+    assert index.find_or_create("podyard", None, None, None) == made
+    with pytest.raises(UserError, match="was made with --network netns; that stays"):
+        index.find_or_create("podyard", None, None, None, network="loopback")
+    assert index.find_or_create("other", None, None, None).network == "loopback"
 
 
 def test_every_node_has_its_kubelet_and_proxy() -> None:

@@ -42,7 +42,16 @@ from tests.support import certificates as throwaway
 from tests.support.apiserver import RunningApiserver, running_apiserver
 
 TOKEN = "abcdef.0123456789abcdef"
-SETTINGS = Settings("c", "10.0.0.1:6444", "10.96.0.10", "cluster.local", "10.96.0.0/16", "10.244.0.0/16", "x")
+SETTINGS = Settings(
+    name="c",
+    component_api="10.0.0.1:6444",
+    cluster_dns="10.96.0.10",
+    cluster_domain="cluster.local",
+    service_cidr="10.96.0.0/16",
+    load_balancer_cidr="10.99.0.0/16",
+    pod_cidr="10.244.0.0/16",
+    network="x",
+)
 
 
 def test_the_settings_of_a_cluster_are_read_as_written() -> None:

@@ -55,6 +55,12 @@ def test_what_is_let_through(services: list[dict[str, object]], expected: dict[o
     assert gate.wanted(services, NODES) == expected
 
 
+def test_addresses_of_a_lan_are_not_the_hosts() -> None:
+    nodes = [{"status": {"addresses": [{"type": "InternalIP", "address": "10.10.0.1"}]}}]
+    services = [service({"port": 80, "nodePort": 30080}, ingress=("10.99.0.1",))]
+    assert gate.wanted(services, nodes) == {("127.0.0.1", 30080): ("10.10.0.1", 30080)}
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> object:
     made = listeners.ListenerServer(tmp_path / "s")
@@ -112,14 +118,14 @@ def test_the_holder_keeps_a_network_of_its_own(tmp_path: Path) -> None:
         assert done.stdout == "bound\n", "the host's port is free inside"
     finally:
         descriptor = os.pidfd_open(held.pid)
-        namespace.release(tmp_path)
+        namespace.release_all(tmp_path)
         os.waitid(os.P_PIDFD, descriptor, os.WEXITED)
         os.close(descriptor)
     assert namespace.find(tmp_path) is None
 
 
 def test_a_pid_that_is_another_process_now_is_not_taken(tmp_path: Path) -> None:
-    (tmp_path / "namespace.json").write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
+    (tmp_path / "namespace-cluster.json").write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
     assert namespace.find(tmp_path) is None
-    namespace.release(tmp_path)
-    assert not (tmp_path / "namespace.json").exists()
+    namespace.release_all(tmp_path)
+    assert not (tmp_path / "namespace-cluster.json").exists()

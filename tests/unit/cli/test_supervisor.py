@@ -38,7 +38,7 @@ class Watched:
     def __init__(self, log_dir: Path) -> None:
         self._changed = asyncio.Event()
         self.supervisor = Supervisor(
-            log_dir, log_dir.with_name("notify"), list, lambda _: self._changed.set()
+            log_dir, log_dir.with_name("notify"), lambda spec: spec.command, lambda _: self._changed.set()
         )
 
     def process(self, name: str) -> Process:

@@ -19,8 +19,8 @@ MAX_INDEX = 28
 
 API_PORT = 6443
 
-LOOPBACK = "loopback"
-NETWORKS = (LOOPBACK,)
+LOOPBACK, NETNS = "loopback", "netns"
+NETWORKS = (LOOPBACK, NETNS)
 """The network providers there are (`podyard.kubelet.network`)."""
 
 
@@ -28,11 +28,11 @@ NETWORKS = (LOOPBACK,)
 class ClusterConfig:
     """A cluster's settings. Everything else derives from them.
 
-    `index` chooses the address ranges within 127.0.0.0/8: 0 has those of the documentation, each
-    further cluster has four second octets of its own. `api_port` is the apiserver's HTTPS port;
-    its component API listens on the port after it. `network` is how pods get their addresses, on every
-    node. `advertise` is this host's address for the other hosts of a cluster of many (`podyard server`),
-    whose nodes are elsewhere; "" for a cluster of this machine alone.
+    `index` chooses the address ranges within 127.0.0.0/8, or 10.0.0.0/8 with the netns network: 0 has
+    those of the documentation, each further cluster has four second octets of its own. `api_port` is the
+    apiserver's HTTPS port; its component API listens on the port after it. `network` is how pods get
+    their addresses, on every node. `advertise` is this host's address for the other hosts of a cluster of
+    many (`podyard server`), whose nodes are elsewhere; "" for a cluster of this machine alone.
     """
 
     name: str
@@ -48,43 +48,59 @@ class ClusterConfig:
         """The data directory."""
         return Path(self.data_dir)
 
-    def _octet(self, first: int, offset: int) -> int:
-        return first if self.index == 0 else 128 + 4 * (self.index - 1) + offset
+    @property
+    def has_lan(self) -> bool:
+        """Whether its nodes are network namespaces of this host, joined by a bridge (`podyard.cli.lan`)."""
+        return self.network == NETNS and not self.advertise
+
+    def _part(self, first: int, offset: int) -> str:
+        """The first two octets of a range."""
+        second = first if self.index == 0 else 128 + 4 * (self.index - 1) + offset
+        return f"{10 if self.network == NETNS else 127}.{second}"
 
     @property
     def service_cidr(self) -> str:
         """ClusterIPs: 127.96.0.0/16."""
-        return f"127.{self._octet(96, 0)}.0.0/16"
+        return f"{self._part(96, 0)}.0.0/16"
 
     @property
     def pod_cidr(self) -> str:
         """All pods: 127.244.0.0/16, a /24 for each node."""
-        return f"127.{self._octet(244, 1)}.0.0/16"
+        return f"{self._part(244, 1)}.0.0/16"
 
     @property
     def load_balancer_cidr(self) -> str:
         """Services of type LoadBalancer: 127.99.0.0/16."""
-        return f"127.{self._octet(99, 2)}.0.0/16"
+        return f"{self._part(99, 2)}.0.0/16"
 
     @property
     def kubernetes_ip(self) -> str:
         """The ClusterIP of default/kubernetes."""
-        return f"127.{self._octet(96, 0)}.0.1"
+        return f"{self._part(96, 0)}.0.1"
 
     @property
     def dns_ip(self) -> str:
         """The ClusterIP of kube-system/kube-dns."""
-        return f"127.{self._octet(96, 0)}.0.10"
+        return f"{self._part(96, 0)}.0.10"
 
     @property
     def control_plane_ip(self) -> str:
-        """Where the DNS server listens."""
-        return self.advertise or f"127.{self._octet(10, 3)}.0.254"
+        """Where the DNS server listens; on a LAN, this host's address in it."""
+        return self.advertise or f"{self._part(10, 3)}.0.254"
+
+    @property
+    def node_cidr(self) -> str:
+        """All nodes of this host."""
+        return f"{self._part(10, 3)}.0.0/24"
+
+    def node_pod_cidr(self, number: int) -> str:
+        """The pods of node `number`, as the controllers hand it out (podyard.controllers.nodes.ipam)."""
+        return f"{self._part(244, 1)}.{number}.0/24"
 
     @property
     def api_address(self) -> str:
         """Where the apiserver listens."""
-        return self.advertise or "127.0.0.1"
+        return self.control_plane_ip if self.has_lan else self.advertise or "127.0.0.1"
 
     @property
     def command(self) -> str:
@@ -98,8 +114,8 @@ class ClusterConfig:
 
     @property
     def api_url(self) -> str:
-        """What kubectl talks to."""
-        return f"https://{self.api_address}:{self.api_port}"
+        """What kubectl talks to: the apiserver, or the gate that leads there."""
+        return f"https://{self.advertise or '127.0.0.1'}:{self.api_port}"
 
     @property
     def cluster_domain(self) -> str:
@@ -117,7 +133,7 @@ class ClusterConfig:
 
     def node_ip(self, number: int) -> str:
         """The address of node `number`, from 1."""
-        return f"127.{self._octet(10, 3)}.0.{number}"
+        return f"{self._part(10, 3)}.0.{number}"
 
     def with_nodes(self, nodes: int) -> ClusterConfig:
         """The same cluster with another number of nodes."""

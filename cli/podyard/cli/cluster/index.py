@@ -104,7 +104,8 @@ def find_or_create(
 def _new(name: str, where: Path, number: int, wanted: _Wanted) -> ClusterConfig:
     port = wanted.api_port or config.API_PORT + 10 * number
     nodes = 0 if wanted.advertise else wanted.nodes or 3
-    network = wanted.network or config.LOOPBACK
+    # On addresses of 127.0.0.0/8 the pods of one host are not there for the others.
+    network = wanted.network or (config.NETNS if wanted.advertise else config.LOOPBACK)
     return ClusterConfig(name, str(where), number, port, nodes, network, wanted.advertise or "")
 
 

@@ -41,7 +41,7 @@ def identities(cluster: ClusterConfig) -> list[Identity]:
         "kubernetes.default",
         "kubernetes.default.svc",
         f"kubernetes.default.svc.{domain}",
-        cluster.api_address,
+        "127.0.0.1",
         cluster.kubernetes_ip,
         cluster.control_plane_ip,
     )

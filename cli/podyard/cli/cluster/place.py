@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from podyard.cli.cluster import dnsprobe, kubeconfig, ports
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.cluster.processes import ProcessSpec, gate, host_ports, processes, required_ports
+from podyard.cli.lan.names import LAN
 from podyard.cli.rootless import namespace
 from podyard.cli.rootless.namespace import Namespace
+from podyard.process.main import UserError
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The host when `namespace` is None."""
+    """`namespace` is that of the whole cluster, None when it is on the host; `nodes` are those of a LAN."""
 
     cluster: ClusterConfig
     namespace: Namespace | None
+    nodes: Mapping[str, Namespace] = field(default_factory=dict)
 
-    def wrap(self, command: list[str]) -> list[str]:
-        """The command line that runs `command` there."""
-        return self.namespace.wrap(command) if self.namespace else command
+    @property
+    def has_gate(self) -> bool:
+        """Whether the apiserver is not on the host's own 127.0.0.1, so that the gate must lead to it."""
+        return self.namespace is not None or self.cluster.has_lan
+
+    def command(self, spec: ProcessSpec) -> list[str]:
+        """The command line of a process, where it belongs."""
+        node = self.nodes.get(spec.node)
+        return node.wrap(spec.command) if node else self._wrap(spec.command)
 
     def check_ports(self) -> None:
         """Raise UserError when a port that the cluster needs cannot be had."""
-        ports.check(host_ports(self.cluster) if self.namespace else required_ports(self.cluster))
+        ports.check(host_ports(self.cluster) if self.has_gate else required_ports(self.cluster))
 
     def processes(self) -> list[ProcessSpec]:
         """What to run."""
-        return [*processes(self.cluster), *([gate(self.cluster)] if self.namespace else [])]
+        return [*processes(self.cluster), *([gate(self.cluster)] if self.has_gate else [])]
+
+    def make_lan(self) -> None:
+        """Make the links between the nodes, or mend them. Raises UserError."""
+        command = [sys.executable, "-m", "podyard.cli.lan.links", "make", self.cluster.data_dir]
+        done = subprocess.run(self._wrap(command), stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise UserError(done.stdout.strip() or "the links between the nodes cannot be made")
 
     async def until_it_answers(self) -> None:
         """Wait until a query to the cluster's DNS is answered."""
@@ -55,7 +73,9 @@ class Place:
     async def leave(self) -> None:
         """End what is left of the cluster: its pods, and the namespaces that were made for it."""
         await self._stop_pods()
-        namespace.release(self.cluster.path)
+        if self.cluster.has_lan:
+            await self._run("podyard.cli.lan.links", "remove", self.cluster.data_dir)
+        namespace.release_all(self.cluster.path)
 
     async def _stop_pods(self) -> None:
         """End every pod process of every node that this data directory ever had."""
@@ -67,8 +87,12 @@ class Place:
         else:
             await self._run("podyard.cli.cluster.pods", self.cluster.data_dir)
 
+    def _wrap(self, command: list[str]) -> list[str]:
+        """The command line that runs `command` where the cluster is."""
+        return self.namespace.wrap(command) if self.namespace else command
+
     async def _run(self, module: str, *arguments: str) -> None:
-        command = self.wrap([sys.executable, "-m", module, *arguments])
+        command = self._wrap([sys.executable, "-m", module, *arguments])
         child = await asyncio.create_subprocess_exec(*command)
         try:
             await child.wait()
@@ -80,9 +104,15 @@ class Place:
 
 def prepare(cluster: ClusterConfig) -> Place:
     """Where this cluster is to run, made if need be. Raises UserError when that cannot be."""
-    if cluster.advertise or not namespace.needed():
-        return Place(cluster, None)
-    return Place(cluster, namespace.find(cluster.path) or namespace.make(cluster.path))
+    outer = None
+    if not cluster.advertise and namespace.needed(lan=cluster.has_lan):
+        outer = namespace.find(cluster.path) or namespace.make(cluster.path)
+    if not cluster.has_lan:
+        return Place(cluster, outer)
+    names = (LAN, *cluster.node_names())
+    place = Place(cluster, outer, namespace.networks(cluster.path, names, outer))
+    place.make_lan()
+    return place
 
 
 def find(cluster: ClusterConfig) -> Place:

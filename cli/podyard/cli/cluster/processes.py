@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from podyard.cli.cluster import control
-from podyard.cli.cluster.config import ClusterConfig
+from podyard.cli.cluster.config import NETNS, ClusterConfig
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One process: its name in `podyard status`, where it can be reached, its `podyard …` words."""
+    """One process: its name in `podyard status`, where it can be reached, its `podyard …` words.
+
+    `node` is the node that it is on, empty for those that are on none.
+    """
 
     name: str
     address: str
     arguments: tuple[str, ...]
+    node: str = field(default="", kw_only=True)
 
     @property
     def command(self) -> list[str]:
@@ -38,7 +42,14 @@ def processes(cluster: ClusterConfig) -> list[ProcessSpec]:
     specs = [_apiserver(cluster), _controller_manager(cluster), _dns(cluster)]
     for number, name in enumerate(cluster.node_names(), 1):
         node = NodeSite(
-            name, cluster.node_ip(number), cluster.data_dir, cluster.dns_ip, cluster.cluster_domain
+            name=name,
+            address=cluster.node_ip(number),
+            data_dir=cluster.data_dir,
+            cluster_dns=cluster.dns_ip,
+            cluster_domain=cluster.cluster_domain,
+            network=cluster.network,
+            pod_cidr=cluster.pod_cidr,
+            service_cidrs=(cluster.service_cidr, cluster.load_balancer_cidr),
         )
         specs += node_processes(node, _client(cluster, f"kubelet-{name}"), _client(cluster, f"proxy-{name}"))
     return specs
@@ -67,7 +78,7 @@ def kubelet_port(node: str, address: str) -> Port:
 
 def host_ports(cluster: ClusterConfig) -> list[Port]:
     """The ports that are needed on the host even by a cluster in namespaces of its own."""
-    return [Port("the Kubernetes API", "tcp", cluster.api_address, cluster.api_port)]
+    return [Port("the Kubernetes API", "tcp", cluster.advertise or "127.0.0.1", cluster.api_port)]
 
 
 def gate(cluster: ClusterConfig) -> ProcessSpec:
@@ -75,6 +86,8 @@ def gate(cluster: ClusterConfig) -> ProcessSpec:
     arguments = (
         "gate",
         *_client(cluster, "gate"),
+        "--api-address",
+        cluster.api_address,
         "--api-port",
         str(cluster.api_port),
         "--listeners",
@@ -141,15 +154,21 @@ def _dns(cluster: ClusterConfig) -> ProcessSpec:
     return ProcessSpec("dns", f"{where}:53", arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSite:
-    """A node on this host: who it is, where its state lives, and what its pods are to know."""
+    """A node on this host: who it is, where its state lives, and what its pods are to know.
+
+    `pod_cidr` has the pods of all nodes, `service_cidrs` the addresses of all Services.
+    """
 
     name: str
     address: str
     data_dir: str
     cluster_dns: str
     cluster_domain: str
+    network: str
+    pod_cidr: str
+    service_cidrs: tuple[str, ...]
 
 
 def node_processes(
@@ -164,9 +183,13 @@ def node_processes(
         "--images-dir", f"{node.data_dir}/images",
         "--cluster-dns", node.cluster_dns,
         "--cluster-domain", node.cluster_domain,
+        "--network", node.network,
+        "--cluster-cidr", node.pod_cidr,
     )  # fmt: skip
-    proxy = ("proxy", *proxy_client, "--node-name", node.name, "--node-ip", node.address)
+    proxy: tuple[str, ...] = ("proxy", *proxy_client, "--node-name", node.name, "--node-ip", node.address)
+    if node.network == NETNS:
+        proxy += tuple(word for cidr in node.service_cidrs for word in ("--service-cidr", cidr))
     return [
-        ProcessSpec(f"kubelet-{node.name}", f"{node.address}:10250", kubelet),
-        ProcessSpec(f"proxy-{node.name}", node.address, proxy),
+        ProcessSpec(f"kubelet-{node.name}", f"{node.address}:10250", kubelet, node=node.name),
+        ProcessSpec(f"proxy-{node.name}", node.address, proxy, node=node.name),
     ]

@@ -26,8 +26,8 @@ Report = Callable[[dict[str, object]], None]
 class Site(Protocol):
     """What runs: the processes of a cluster, or those of a node."""
 
-    def wrap(self, command: list[str]) -> list[str]:
-        """The command line that runs `command` where the processes are."""
+    def command(self, spec: ProcessSpec) -> list[str]:
+        """The command line of a process, where it belongs."""
 
     def processes(self) -> list[ProcessSpec]:
         """What to run."""
@@ -55,7 +55,7 @@ async def supervise(site: Site, path: Path, report: Report, stop: asyncio.Event)
             all_ready.set()
 
     all_ready = asyncio.Event()
-    supervisor = Supervisor(path / "logs", control.socket_path(path, "notify"), site.wrap, changed)
+    supervisor = Supervisor(path / "logs", control.socket_path(path, "notify"), site.command, changed)
     supervisor.start(site.processes())
     server = await control.serve(path, lambda: {"pid": os.getpid(), "processes": supervisor.snapshot()})
     try:

@@ -67,15 +67,15 @@ class Process:
 class Supervisor:
     """Runs processes until `stop`. `changed` is called whenever one of them is different.
 
-    `notify_path` is the socket on which they report; `wrap` turns a command line into the one that
-    runs it where the cluster is.
+    `notify_path` is the socket on which they report; `wrap` gives the command line that runs a process
+    where it belongs.
     """
 
     def __init__(
         self,
         log_dir: Path,
         notify_path: Path,
-        wrap: Callable[[list[str]], list[str]],
+        wrap: Callable[[ProcessSpec], list[str]],
         changed: Callable[[Process], None],
     ) -> None:
         self.processes: dict[str, Process] = {}
@@ -146,7 +146,7 @@ class Supervisor:
     async def _run_once(self, process: Process) -> int:
         with self._open_log(process) as log:
             child = await asyncio.create_subprocess_exec(
-                *self._wrap(process.spec.command),
+                *self._wrap(process.spec),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -19,7 +19,7 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
         pki.ensure(cluster)
         where = place.prepare(cluster)
         where.check_ports()
-        if where.namespace is not None:
+        if where.has_gate:
             listeners = ListenerServer(control.socket_path(cluster.path, "listeners"))
         await supervise(where, cluster.path, report, stop)
     finally:

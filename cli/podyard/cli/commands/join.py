@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     """Join, if that is still to be done; then run it in the foreground, or start it in the background."""
     configure_logging("info")
-    if namespace.needed():
+    if namespace.needed(lan=True):
         raise UserError("`podyard join` needs root: Services listen on ports below 1024 of this host")
     wish = Wish(
         args.name,

@@ -6,7 +6,7 @@ import argparse
 import ipaddress
 
 from podyard.cli.cluster import index
-from podyard.cli.cluster.config import NETWORKS
+from podyard.cli.cluster.config import NETNS, NETWORKS
 from podyard.cli.commands import up
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=up.port, help="the API's port (default: 6443); the next one is used too"
     )
     parser.add_argument(
-        "--network", choices=NETWORKS, help=f"how pods get their addresses (default: {NETWORKS[0]})"
+        "--network", choices=NETWORKS, help=f"how pods get their addresses (default: {NETNS}, or as before)"
     )
 
 

@@ -33,7 +33,7 @@ def command(args: argparse.Namespace) -> int:
     if not control.running_pid(cluster.path):
         raise UserError(f"cluster {cluster.name} is not running; `podyard up` starts it")
     where = Path.cwd()
-    held = namespace.find(cluster.path)
+    held = namespace.find(cluster.path, args.node) or namespace.find(cluster.path)
     if held is not None:
         enter(held.pid)
     _use_cluster_dns(cluster)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from podyard.cli.cluster import index, up
-from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.cli.cluster.config import DEFAULT_NAME, NETWORKS, ClusterConfig
 from podyard.cli.cluster.foreground import Shown, as_background, in_background, in_foreground
 from podyard.cli.cluster.progress import Progress, how_to_use
 from podyard.cli.cluster.run import Report
@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nodes", type=_nodes, metavar="N", help="how many nodes, 1 to 99 (default: 3, or as before)"
     )
     parser.add_argument("--port", type=port, help="the API's port on 127.0.0.1; the next one is used too")
+    parser.add_argument(
+        "--network",
+        choices=NETWORKS,
+        help="pods on addresses of 127.0.0.0/8 (loopback), or nodes and pods in network namespaces of their "
+        "own (netns) (default: loopback, or as before)",
+    )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +41,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     """Run it in the foreground until Ctrl-C, or start it in the background."""
-    cluster = index.find_or_create(args.name, args.data_dir, args.nodes, args.port)
+    cluster = index.find_or_create(args.name, args.data_dir, args.nodes, args.port, network=args.network)
     return start(cluster, args)
 
 

@@ -17,9 +17,9 @@ class JoinedNode:
 
     config: NodeConfig
 
-    def wrap(self, command: list[str]) -> list[str]:
+    def command(self, spec: ProcessSpec) -> list[str]:
         """On the host itself."""
-        return command
+        return spec.command
 
     def processes(self) -> list[ProcessSpec]:
         """The kubelet and the proxy, which share the node's certificate."""
@@ -32,7 +32,14 @@ class JoinedNode:
         )  # fmt: skip
         rotation = ("--tls-cert-file", str(config.serving_file), "--rotate-certificates")
         site = NodeSite(
-            config.node_name, config.node_ip, config.data_dir, settings.cluster_dns, settings.cluster_domain
+            name=config.node_name,
+            address=config.node_ip,
+            data_dir=config.data_dir,
+            cluster_dns=settings.cluster_dns,
+            cluster_domain=settings.cluster_domain,
+            network=settings.network,
+            pod_cidr=settings.pod_cidr,
+            service_cidrs=(settings.service_cidr, settings.load_balancer_cidr),
         )
         return node_processes(site, (*identity, *rotation), identity)
 

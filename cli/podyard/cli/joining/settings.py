@@ -33,6 +33,7 @@ class Settings:
     cluster_dns: str
     cluster_domain: str
     service_cidr: str
+    load_balancer_cidr: str
     pod_cidr: str
     network: str
 
@@ -43,6 +44,7 @@ _KEYS = {
     "cluster_dns": "clusterDNS",
     "cluster_domain": "clusterDomain",
     "service_cidr": "serviceCIDR",
+    "load_balancer_cidr": "loadBalancerCIDR",
     "pod_cidr": "podCIDR",
     "network": "network",
 }
@@ -56,6 +58,7 @@ def settings_of(cluster: ClusterConfig) -> Settings:
         cluster.dns_ip,
         cluster.cluster_domain,
         cluster.service_cidr,
+        cluster.load_balancer_cidr,
         cluster.pod_cidr,
         cluster.network,
     )

@@ -14,9 +14,17 @@ _KINDS = (("user", CLONE_NEWUSER), ("net", CLONE_NEWNET), ("mnt", CLONE_NEWNS))
 
 
 def enter(pid: int) -> None:
-    """Enter the user, network and mount namespace of `pid`. Raises OSError when it is gone."""
+    """Enter the user, network and mount namespace of `pid`, as far as they are others than ours.
+
+    Raises OSError when it is gone.
+    """
     # All are opened first: after the mount namespace is entered, /proc may be another one.
-    opened = [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in _KINDS]
+    # Our own are left out: the kernel refuses to enter one's own user namespace.
+    opened = [
+        (os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY), kind)
+        for name, kind in _KINDS
+        if not os.path.samefile(f"/proc/{pid}/ns/{name}", f"/proc/self/ns/{name}")
+    ]
     for descriptor, kind in opened:
         setns(descriptor, kind)
         os.close(descriptor)

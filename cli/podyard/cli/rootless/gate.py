@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
 from podyard.api.resources import NODES, SERVICES
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard gate`."""
     add_server_argument(parser)
     add_tls_arguments(parser)
-    parser.add_argument("--api-port", type=int, required=True, help="the Kubernetes API's port, on 127.0.0.1")
+    parser.add_argument(
+        "--api-address", default=HOST, metavar="IP", help="where the Kubernetes API is, inside"
+    )
+    parser.add_argument("--api-port", type=int, required=True, help="its port, there and on 127.0.0.1")
     parser.add_argument(
         "--listeners", required=True, metavar="SOCKET", help="where listening sockets are had"
     )
@@ -45,15 +49,15 @@ async def main(args: argparse.Namespace) -> None:
     changed = asyncio.Event()
     for informer in (services, nodes):
         informer.add_handler(lambda _old, _new: changed.set())
-    api = (HOST, args.api_port)
+    api = {(HOST, args.api_port): (args.api_address, args.api_port)}
     try:
-        gate.apply({api: api})  # kubectl must get in before there is any Service
+        gate.apply(api)  # kubectl must get in before there is any Service
         async with asyncio.TaskGroup() as group:
             group.create_task(run_informers(services, nodes))
             await all_synced(services, nodes)
             notify(READY=1, STATUS="passing connections in")
             while True:
-                gate.apply({api: api, **wanted(services.list(), nodes.list())})
+                gate.apply({**api, **wanted(services.list(), nodes.list())})
                 await changed.wait()
                 changed.clear()
     finally:
@@ -62,7 +66,10 @@ async def main(args: argparse.Namespace) -> None:
 
 
 def wanted(services: Iterable[dict[str, Any]], nodes: Iterable[dict[str, Any]]) -> dict[Address, Address]:
-    """What to listen on outside, and where that leads inside. Pure."""
+    """What to listen on outside, and where that leads inside. Pure.
+
+    Outside all of 127.0.0.0/8 can be listened on, and nothing else.
+    """
     node_ips = sorted(
         address["address"]
         for node in nodes
@@ -80,7 +87,7 @@ def wanted(services: Iterable[dict[str, Any]], nodes: Iterable[dict[str, Any]]) 
                 found[(HOST, port["nodePort"])] = (node_ips[0], port["nodePort"])
             for ip in (entry["ip"] for entry in ingress if entry.get("ip")):
                 found[(ip, port["port"])] = (ip, port["port"])
-    return found
+    return {outside: inside for outside, inside in found.items() if ip_address(outside[0]).is_loopback}
 
 
 class Gate:

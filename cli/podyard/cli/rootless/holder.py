@@ -1,7 +1,8 @@
-"""Keeps the namespaces of a rootless cluster: makes them, then waits for its end.
+"""Keeps namespaces: makes them, then waits for its end.
 
-`python -m podyard.cli.rootless.holder DATA_DIR` prints "ready" when they are there, or one line
-that says why the kernel refuses. user_namespaces(7) has the rules for the maps.
+`python -m podyard.cli.rootless.holder cluster DATA_DIR` makes those of a rootless cluster, `… lan` and
+`… node1` a network namespace alone. It prints "ready" when they are there, or one line that says why the
+kernel refuses. user_namespaces(7) has the rules for the maps.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _IFF_UP = 0x1
 def main() -> int:
     """Make the namespaces and hold them until a signal comes."""
     try:
-        _make()
+        if sys.argv[1] == "cluster":
+            _make_cluster()
+        else:
+            unshare(CLONE_NEWNET)
+        _bring_up_loopback()
     except OSError as error:
         print(f"{error.filename or 'namespaces'}: {error.strerror}", flush=True)
         return 1
@@ -41,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def _make() -> None:
+def _make_cluster() -> None:
     user, group = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")  # the kernel wants this before a gid map
@@ -49,7 +54,6 @@ def _make() -> None:
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     unshare(CLONE_NEWNET | CLONE_NEWNS)
     mount("none", "/", MS_REC | MS_PRIVATE)
-    _bring_up_loopback()
 
 
 def _bring_up_loopback() -> None:

@@ -1,16 +1,25 @@
-"""The namespaces of a rootless cluster, as `podyard up`, `down` and `shell` see them."""
+"""Namespaces that a holder keeps, as `podyard up`, `down` and `shell` see them.
+
+A data directory's have names: "cluster" for those that a rootless cluster is in; with a LAN also "lan",
+where its bridge is, and those of the nodes.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from podyard.process.main import UserError
+
+CLUSTER = "cluster"
+END_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +33,10 @@ class Namespace:
         return [sys.executable, "-m", "podyard.cli.rootless.enter", str(self.pid), *command]
 
 
-def needed() -> bool:
-    """Whether this user must have namespaces: an ordinary one who may not bind port 53."""
-    if os.geteuid() == 0:
-        return False
+def needed(*, lan: bool) -> bool:
+    """Whether this user must have them: an ordinary one who may not bind port 53, or who wants a LAN."""
+    if os.geteuid() == 0 or lan:
+        return os.geteuid() != 0
     try:
         first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     except (OSError, ValueError):
@@ -35,54 +44,97 @@ def needed() -> bool:
     return first > 53
 
 
-def find(data_dir: Path) -> Namespace | None:
-    """The namespaces that an earlier `up` of this directory made, if they are still held."""
+def find(data_dir: Path, name: str = CLUSTER) -> Namespace | None:
+    """Those of that name that an earlier `up` of this directory made, if they are still held."""
     try:
-        recorded = json.loads(_file(data_dir).read_text())
+        recorded = json.loads(_file(data_dir, name).read_text())
         alive = _start_time(recorded["pid"]) == recorded["started"]
+        os.stat(f"/proc/{recorded['pid']}/ns/net")  # which one that nobody has waited for has no more
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     return Namespace(recorded["pid"]) if alive else None
 
 
 def make(data_dir: Path) -> Namespace:
-    """New ones. Raises UserError when the kernel refuses."""
-    command = [sys.executable, "-m", "podyard.cli.rootless.holder", str(data_dir)]
-    holder = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    """New ones for a whole cluster. Raises UserError when the kernel refuses."""
+    try:
+        return _held(data_dir, CLUSTER, _start_holder(data_dir, CLUSTER, None))
+    except Refused as refused:
+        raise UserError(
+            "ports below 1024 need root, and the kernel refuses an ordinary user's namespaces "
+            f"({refused}): run as root, or have root allow one of them "
+            "(sysctl -w net.ipv4.ip_unprivileged_port_start=0, or user namespaces)"
+        ) from None
+
+
+def networks(data_dir: Path, names: Iterable[str], within: Namespace | None) -> dict[str, Namespace]:
+    """Network namespaces, those that are missing made, below the cluster's own if it has one.
+
+    Raises UserError when the kernel refuses.
+    """
+    found = {name: find(data_dir, name) for name in names}
+    made = {name: _start_holder(data_dir, name, within) for name, held in found.items() if held is None}
+    try:
+        return {name: held or _held(data_dir, name, made[name]) for name, held in found.items()}
+    except Refused as refused:
+        raise UserError(
+            f"the netns network needs network namespaces, which the kernel refuses ({refused}): "
+            "run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN, or use --network loopback"
+        ) from None
+
+
+class Refused(Exception):
+    """The kernel does not let us; the text says why."""
+
+
+def _start_holder(data_dir: Path, name: str, within: Namespace | None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "podyard.cli.rootless.holder", name, str(data_dir)]
+    return subprocess.Popen(
+        within.wrap(command) if within else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+
+
+def _held(data_dir: Path, name: str, holder: subprocess.Popen[str]) -> Namespace:
+    """What a holder keeps, once it has said so. Raises Refused."""
     assert holder.stdout is not None
     with holder.stdout as told:
         said = told.readline().strip()
     if said != "ready":
         holder.wait()
-        raise UserError(
-            "ports below 1024 need root, and the kernel refuses an ordinary user's namespaces "
-            f"({said or 'no reason given'}): run as root, or have root allow one of them "
-            "(sysctl -w net.ipv4.ip_unprivileged_port_start=0, or user namespaces)"
-        )
-    draft = _file(data_dir).with_suffix(".tmp")
+        raise Refused(said or "no reason given")
+    draft = _file(data_dir, name).with_suffix(".tmp")
     draft.write_text(json.dumps({"pid": holder.pid, "started": _start_time(holder.pid)}))
-    os.replace(draft, _file(data_dir))
+    os.replace(draft, _file(data_dir, name))
     return Namespace(holder.pid)
 
 
-def release(data_dir: Path) -> None:
-    """End the holder, if there is one. The namespaces go with the last process in them."""
-    held = find(data_dir)
+def release_all(data_dir: Path) -> None:
+    """End all holders, the cluster's last. The namespaces go with the last process in them."""
+    names = [file.stem.removeprefix("namespace-") for file in data_dir.glob("namespace-*.json")]
+    for name in sorted(names, key=lambda name: name == CLUSTER):
+        _release(data_dir, name)
+
+
+def _release(data_dir: Path, name: str) -> None:
+    held = find(data_dir, name)
     if held is not None:
         descriptor = os.pidfd_open(held.pid)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            select.select([descriptor], [], [], END_SECONDS)
         except ProcessLookupError:
             pass
         finally:
             os.close(descriptor)
-    _file(data_dir).unlink(missing_ok=True)
+    _file(data_dir, name).unlink(missing_ok=True)
 
 
-def _file(data_dir: Path) -> Path:
-    return data_dir / "namespace.json"
+def _file(data_dir: Path, name: str) -> Path:
+    return data_dir / f"namespace-{name}.json"
 
 
 def _start_time(pid: int) -> str:
