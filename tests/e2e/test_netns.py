@@ -235,7 +235,8 @@ def traces(cluster: Cluster) -> list[str]:
     lines = subprocess.run(
         ["sh", "-c", "; ".join(commands)], capture_output=True, text=True
     ).stdout.splitlines()
-    return [line for line in lines if link in line or str(cluster.home) in line or cluster.name in line]
+    marks = (link, str(cluster.home), cluster.name)
+    return [line for line in told.splitlines() if any(mark in line for mark in marks)]
 
 
 def test_nothing_is_left_after_down(own_cluster: Cluster) -> None:
