@@ -232,9 +232,7 @@ def traces(cluster: Cluster) -> list[str]:
         "ls /run/netns 2>/dev/null",
         "nft list tables 2>/dev/null",
     )
-    lines = subprocess.run(
-        ["sh", "-c", "; ".join(commands)], capture_output=True, text=True
-    ).stdout.splitlines()
+    told = subprocess.run(["sh", "-c", "; ".join(commands)], capture_output=True, text=True).stdout
     marks = (link, str(cluster.home), cluster.name)
     return [line for line in told.splitlines() if any(mark in line for mark in marks)]
 
