@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from podyard.dns.registration import Registration
 from podyard.dns.resolvconf import ResolvConf
 from podyard.dns.responder import Responder
 from podyard.dns.server import Server
+from podyard.dns.workers import REPLACES_FLAG, WORKER_FLAG, Workers, check_address
 from podyard.dns.zone import Zone
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
@@ -24,6 +26,8 @@ from podyard.process.notify import notify
 from podyard.process.tls import add_tls_arguments, tls_files
 
 RESOLV_CONF = "/etc/resolv.conf"
+JOIN_SECONDS = 5.0
+"""How long a worker that replaces another waits for its zone before it serves what it knows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IP",
         help="keep a Service kube-system/kube-dns with this clusterIP",
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the address; clients are spread over them (default: %(default)s)",
+    )
+    parser.add_argument(WORKER_FLAG, type=int, help=argparse.SUPPRESS)
+    parser.add_argument(REPLACES_FLAG, action="store_true", help=argparse.SUPPRESS)
     add_server_argument(parser)
     add_tls_arguments(parser)
     add_metrics_arguments(parser)
@@ -53,29 +66,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     """Run the DNS server until cancelled."""
-    domain = args.cluster_domain.strip(".").lower()
     upstreams = [upstream_of(text) for text in args.upstream]
+    if args.workers < 1:
+        raise UserError(f"--workers {args.workers} is less than 1")
+    if args.workers > 1 and args.worker is None:
+        check_address(args.address, args.port)
+        await Workers(args.workers, lambda: _ready(args, args.port)).run()
+    else:
+        await _serve(args, upstreams)
+
+
+async def _serve(args: argparse.Namespace, upstreams: list[Upstream]) -> None:
     own = {args.address, args.service_ip}
-    source: Callable[[], list[Upstream]] = ResolvConf(RESOLV_CONF, own)
-    if upstreams:
-        source = upstreams.copy
-    zone = Zone(domain, args.service_ip or args.address)
-    forwarder = Forwarder(source)
+    source: Callable[[], list[Upstream]] = upstreams.copy if upstreams else ResolvConf(RESOLV_CONF, own)
+    zone = Zone(_domain(args), args.service_ip or args.address)
+    forwarder, answers, metrics = Forwarder(source), Answers(), DnsMetrics(zone)
     responder = Responder(zone, forwarder.available)
-    metrics = DnsMetrics(zone)
-    answers = Answers()
     server = Server(responder, answers, forwarder, metrics)
-    try:
-        port = await server.start(args.address, args.port)
-    except OSError as error:
-        where = f"{args.address}:{args.port}"
-        raise UserError(f"cannot listen on {where}: {error.strerror or error}") from None
-    scrapes = await serve_metrics(args.metrics_address)
+    port = 0 if args.replaces else await _listen(server, args)
+    scrapes = await serve_metrics(metrics_address(args.metrics_address, args.worker or 0))
     metrics.publish()
     client = Client(args.server, tls_files(args))
+    cluster = Cluster(client, zone, answers)
+    registration = None
     try:
-        await _serve(client, zone, answers, responder, args, port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(cluster.run())
+            if args.replaces:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(cluster.synced(), JOIN_SECONDS)
+                port = await _listen(server, args)
+            await cluster.synced()
+            responder.ready = True
+            if args.service_ip and not args.worker:  # one of the workers does it for all
+                registration = Registration(client, cluster, args.service_ip, args.address, port)
+                group.create_task(registration.run())
+                await registration.registered.wait()
+            _ready(args, port)
     finally:
+        if registration is not None and registration.registered.is_set():
+            await registration.withdraw()
         await server.stop()
         metrics.withdraw()
         if scrapes is not None:
@@ -83,30 +113,26 @@ async def main(args: argparse.Namespace) -> None:
         await client.close()
 
 
-async def _serve(
-    client: Client,
-    zone: Zone,
-    answers: Answers,
-    responder: Responder,
-    args: argparse.Namespace,
-    port: int,
-) -> None:
-    cluster = Cluster(client, zone, answers)
-    registration = (
-        Registration(client, cluster, args.service_ip, args.address, port) if args.service_ip else None
-    )
+async def _listen(server: Server, args: argparse.Namespace) -> int:
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(cluster.run())
-            await cluster.synced()
-            responder.ready = True
-            if registration is not None:
-                group.create_task(registration.run())
-                await registration.registered.wait()
-            notify(READY=1, STATUS=f"serving {zone.domain} on {args.address}:{port}")
-    finally:
-        if registration is not None and registration.registered.is_set():
-            await registration.withdraw()
+        return await server.start(args.address, args.port, shared=args.worker is not None)
+    except OSError as error:
+        where = f"{args.address}:{args.port}"
+        raise UserError(f"cannot listen on {where}: {error.strerror or error}") from None
+
+
+def _ready(args: argparse.Namespace, port: int) -> None:
+    notify(READY=1, STATUS=f"serving {_domain(args)} on {args.address}:{port}")
+
+
+def _domain(args: argparse.Namespace) -> str:
+    return str(args.cluster_domain).strip(".").lower()
+
+
+def metrics_address(address: str, worker: int) -> str:
+    """Where a worker serves its metrics: the first on the port itself, each other on the next one."""
+    host, _, port = address.rpartition(":")
+    return f"{host}:{int(port) + worker}" if port.isdigit() else address
 
 
 def upstream_of(text: str) -> Upstream:
