@@ -13,13 +13,15 @@ from podyard.dns.answers import Answers
 from podyard.dns.cluster import Cluster
 from podyard.dns.counters import DnsMetrics
 from podyard.dns.exchange import Upstream
-from podyard.dns.forwarding import Forwarder
+from podyard.dns.forwarding import CONCURRENT, Forwarder
 from podyard.dns.registration import Registration
 from podyard.dns.resolvconf import ResolvConf
 from podyard.dns.responder import Responder
 from podyard.dns.server import Server
+from podyard.dns.tcp import CONNECTIONS
 from podyard.dns.workers import REPLACES_FLAG, WORKER_FLAG, Workers, check_address
 from podyard.dns.zone import Zone
+from podyard.process.limits import raise_descriptor_limit
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
@@ -80,9 +82,11 @@ async def _serve(args: argparse.Namespace, upstreams: list[Upstream]) -> None:
     own = {args.address, args.service_ip}
     source: Callable[[], list[Upstream]] = upstreams.copy if upstreams else ResolvConf(RESOLV_CONF, own)
     zone = Zone(_domain(args), args.service_ip or args.address)
-    forwarder, answers, metrics = Forwarder(source), Answers(), DnsMetrics(zone)
+    descriptors = raise_descriptor_limit()
+    forwarder = Forwarder(source, concurrent=min(CONCURRENT, descriptors // 2))
+    answers, metrics = Answers(), DnsMetrics(zone)
     responder = Responder(zone, forwarder.available)
-    server = Server(responder, answers, forwarder, metrics)
+    server = Server(responder, answers, forwarder, metrics, min(CONNECTIONS, descriptors // 4))
     port = 0 if args.replaces else await _listen(server, args)
     scrapes = await serve_metrics(metrics_address(args.metrics_address, args.worker or 0))
     metrics.publish()

@@ -27,7 +27,7 @@ ROUNDS = 2
 PASSED_OVER_SECONDS = 10.0
 """How long one that did not answer comes last."""
 CONCURRENT = 1000
-"""Questions under way; more than that fail at once."""
+"""Questions under way, each with a socket; more than that fail at once."""
 
 Key = tuple[bool, bytes]
 
@@ -52,9 +52,11 @@ class Forwarder:
         upstreams: Callable[[], list[Upstream]],
         timeout: float = TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        concurrent: int = CONCURRENT,
     ) -> None:
         self._upstreams = upstreams
         self._timeout = timeout
+        self._concurrent = concurrent
         self._last: list[Upstream] = []
         self._asking: dict[Key, asyncio.Task[bytes]] = {}
         self._health: dict[Upstream, _Health] = {}
@@ -75,7 +77,7 @@ class Forwarder:
         key = _key(query, tcp)
         task = self._asking.get(key)
         if task is None:
-            if len(self._asking) >= CONCURRENT:
+            if len(self._asking) >= self._concurrent:
                 raise NoAnswer("too many questions are under way")
             asked = self._ask_all(forwarded(query), query.name_end, tcp)
             task = self._asking[key] = asyncio.create_task(asked)

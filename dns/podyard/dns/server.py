@@ -14,7 +14,7 @@ from podyard.dns.answers import Answers
 from podyard.dns.counters import DnsMetrics
 from podyard.dns.forwarding import Forwarder, NoAnswer
 from podyard.dns.responder import Chase, Forward, Reply, Responder
-from podyard.dns.tcp import TcpServer
+from podyard.dns.tcp import CONNECTIONS, TcpServer
 from podyard.dns.types import NOERROR, NXDOMAIN, REFUSED, SERVFAIL
 from podyard.dns.udp import UdpServer
 from podyard.dns.wire import BadQuery, NotAQuery, Query, error, is_truncated, parse, question
@@ -31,12 +31,19 @@ class Server:
     """Serves one address over UDP and TCP."""
 
     def __init__(
-        self, responder: Responder, answers: Answers, forwarder: Forwarder, metrics: DnsMetrics
+        self,
+        responder: Responder,
+        answers: Answers,
+        forwarder: Forwarder,
+        metrics: DnsMetrics,
+        connections: int = CONNECTIONS,
     ) -> None:
+        """`connections` is how many there may be over TCP."""
         self._responder = responder
         self._answers = answers
         self._forwarder = forwarder
         self.metrics = metrics
+        self._connections = connections
         self._udp: UdpServer | None = None
         self._tcp: TcpServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +62,7 @@ class Server:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
             udp.bind((address, port))
             port = udp.getsockname()[1]
-            self._tcp = TcpServer(functools.partial(self.handle, tcp=True), self.metrics)
+            self._tcp = TcpServer(functools.partial(self.handle, tcp=True), self.metrics, self._connections)
             await self._tcp.start(address, port, shared=shared)
         except OSError:
             udp.close()

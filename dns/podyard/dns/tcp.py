@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import cast
 
@@ -12,6 +13,7 @@ from podyard.dns.wire import HEADER_BYTES
 MESSAGES = 16
 """Queries of one connection that are answered before anything else gets its turn."""
 CONNECTIONS = 1000
+"""With more of them, the one that has not asked for the longest time is closed (RFC 7766, 6.2.3)."""
 IDLE_SECONDS = 20.0
 """A connection without a query for so long is closed."""
 PENDING = 100
@@ -26,22 +28,58 @@ Handle = Callable[[bytes, Send], bool]
 class TcpServer:
     """Listens on one address."""
 
-    def __init__(self, handle: Handle, metrics: DnsMetrics) -> None:
+    def __init__(self, handle: Handle, metrics: DnsMetrics, most: int) -> None:
         self.handle = handle
         self.metrics = metrics
-        self.connections = 0
+        self._most = most
+        self._connections: OrderedDict[_Connection, float] = OrderedDict()  # when they asked; oldest first
         self._server: asyncio.Server | None = None
+        self._loop = asyncio.get_running_loop()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
 
     async def start(self, address: str, port: int, *, shared: bool) -> None:
         """Bind and serve. Raises OSError."""
-        self._server = await asyncio.get_running_loop().create_server(
+        self._server = await self._loop.create_server(
             lambda: _Connection(self), address, port, backlog=1024, reuse_port=shared or None
         )
+        self._sweep()
 
     def close(self) -> None:
-        """Listen no more; connections end by themselves."""
+        """Listen no more, and end the connections."""
         if self._server is not None:
             self._server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def asks(self, connection: _Connection) -> None:
+        """A new connection, or one with a query, is the last to be closed."""
+        self._connections[connection] = self._loop.time()
+        self._connections.move_to_end(connection)
+        if len(self._connections) > self._most:
+            self.metrics.dropped += 1
+            self._end_oldest()
+
+    def ends(self, connection: _Connection) -> None:
+        """It is closed."""
+        self._connections.pop(connection, None)
+
+    def _end_oldest(self) -> None:
+        connection, _ = self._connections.popitem(last=False)
+        connection.abort()
+
+    def _sweep(self) -> None:
+        while self._connections and self._oldest() <= self._loop.time() - IDLE_SECONDS:
+            self._end_oldest()
+        self._sweeper = self._loop.call_later(IDLE_SECONDS / 20, self._sweep)
+
+    def _oldest(self) -> float:
+        return next(iter(self._connections.values()))
 
 
 class _Connection(asyncio.Protocol):
@@ -54,21 +92,17 @@ class _Connection(asyncio.Protocol):
         self._blocked = False
         self._scheduled = False
         self._ended = False
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._server.connections += 1
-        if self._server.connections > CONNECTIONS:
-            self._server.metrics.dropped += 1
-            self._transport.abort()
-        else:
-            self._wait()
+        self._server.asks(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections -= 1
-        if self._timer is not None:
-            self._timer.cancel()
+        self._server.ends(self)
+
+    def abort(self) -> None:
+        """Close at once, whatever is still to be sent."""
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -96,7 +130,7 @@ class _Connection(asyncio.Protocol):
             message = self._next()
             if message is None:
                 break
-            self._wait()
+            self._server.asks(self)
             self._pending += 1
             if len(message) < HEADER_BYTES or not self._server.handle(message, self._reply):
                 self._transport.abort()  # whatever that is, it is not a DNS client
@@ -137,11 +171,3 @@ class _Connection(asyncio.Protocol):
 
     def _busy(self) -> bool:
         return self._pending > 0 or self._scheduled
-
-    def _wait(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._idle)
-
-    def _idle(self) -> None:
-        self._transport.abort()

@@ -12,12 +12,13 @@ from typing import Any
 from podyard.client.client import Client, add_server_argument
 from podyard.client.events import EventRecorder
 from podyard.process.clock import RealClock
+from podyard.process.limits import raise_descriptor_limit
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
 from podyard.process.tls import add_tls_arguments, tls_files
 from podyard.proxy.counters import ProxyMetrics
-from podyard.proxy.descriptors import Descriptors, raise_limit
+from podyard.proxy.descriptors import Descriptors
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.pipes import PipePool
 from podyard.proxy.poller import Poller
@@ -52,7 +53,7 @@ async def main(args: argparse.Namespace) -> None:
     """Run the proxy until cancelled."""
     node = Node(args.node_name, tuple(_address(text) for text in args.node_ip))
     clock = RealClock()
-    descriptors = Descriptors(raise_limit(), clock)
+    descriptors = Descriptors(raise_descriptor_limit(), clock)
     metrics = ProxyMetrics()
     metrics.publish()
     server = await serve_metrics(args.metrics_address)

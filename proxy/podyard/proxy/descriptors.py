@@ -8,7 +8,6 @@ it is accepted.
 from __future__ import annotations
 
 import logging
-import resource
 from collections.abc import Callable
 
 from podyard.process.clock import Clock
@@ -19,17 +18,6 @@ HEADROOM = 128
 RETRY_SECONDS = 0.1
 
 logger = logging.getLogger("proxy")
-
-
-def raise_limit() -> int:
-    """Raise the soft limit of open files to the hard one (as Go programs do); give it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        pass
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 class Descriptors:
