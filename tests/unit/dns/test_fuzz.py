@@ -39,6 +39,7 @@ LABELS = st.lists(
 TAILS = st.sampled_from(
     ["cluster.local", "svc.cluster.local", "default.svc.cluster.local", "in-addr.arpa", ""]
 )
+ADDITIONAL = st.sampled_from([b"", OPT, OPT[:-2] + b"\0\4\0\x0a\0\0", OPT * 2, b"\0\0\1\0\1" + bytes(6)])
 TYPES = st.sampled_from([1, 28, 33, 12, 16, 5, 6, 2, 255, 252, 41, 65, 97]) | st.integers(0, 65535)
 
 
