@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import dns_scale
+from bench import dns_kill, dns_scale
 from bench.dns_load import (
     Check,
     absence_check,
@@ -62,6 +62,7 @@ def run(rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="podyard-bench-") as place:
         asyncio.run(_run(Path(place), rounds))
     dns_scale.run(rounds)
+    dns_kill.run(rounds)
 
 
 async def _run(directory: Path, rounds: int) -> None:

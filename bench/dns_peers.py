@@ -40,11 +40,9 @@ class Server:
             self.process.wait()
 
 
-def start(
-    name: str, command: Sequence[str], address: Address, check: Check, log: Path, **environment: str
-) -> Server:
-    """Start a server on its core and wait until it gives the right answer. Raises RuntimeError."""
-    with log.open("wb") as output:
+def launch(name: str, command: Sequence[str], address: Address, log: Path, **environment: str) -> Server:
+    """Start a server on its core."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *command],
             stdin=subprocess.DEVNULL,
@@ -53,7 +51,14 @@ def start(
             start_new_session=True,
             env={**os.environ, **environment},
         )
-    server = Server(name, address, process)
+    return Server(name, address, process)
+
+
+def start(
+    name: str, command: Sequence[str], address: Address, check: Check, log: Path, **environment: str
+) -> Server:
+    """Start a server and wait until it gives the right answer. Raises RuntimeError."""
+    server = launch(name, command, address, log, **environment)
     try:
         _wait(server, check, time.monotonic() + START_SECONDS)
     except BaseException as error:

@@ -42,7 +42,7 @@ def run(rounds: int) -> None:
 
 async def _measure(services: int, endpoints: int) -> tuple[float, float, float]:
     lists = {
-        "services": [_service(number, str(FIRST_CLUSTER_IP + number)) for number in range(services)],
+        "services": [service(number, str(FIRST_CLUSTER_IP + number)) for number in range(services)],
         "endpointslices": [_slice(number, endpoints) for number in range(services)],
         "namespaces": [{"metadata": {"name": "bench"}}],
     }
@@ -60,17 +60,17 @@ async def _measure(services: int, endpoints: int) -> tuple[float, float, float]:
                 server.stop()
 
 
-def command(api: ObjectsApi, address: tuple[str, int]) -> list[str]:
+def command(api: ObjectsApi, address: tuple[str, int], *more: str) -> list[str]:
     """podyard's server."""
     assert api.tls is not None
     return [
         sys.executable, "-m", "podyard.cli", "dns", "--address", address[0], "--port", str(address[1]),
         "--server", api.target, "--ca-file", str(api.tls.ca), "--cert-file", str(api.tls.cert),
-        "--key-file", str(api.tls.key), "--upstream", "127.0.0.1:1",
+        "--key-file", str(api.tls.key), "--upstream", "127.0.0.1:1", *more,
     ]  # fmt: skip
 
 
-def _service(number: int, address: str) -> Object:
+def service(number: int, address: str) -> Object:
     """As the apiserver gives it."""
     name = f"service-{number}"
     return {
@@ -138,7 +138,7 @@ async def _update(api: ObjectsApi, number: int, turn: int) -> float:
     address = f"127.112.0.{turn + 1}"
     lone_check = _check(number, address)
     began = time.perf_counter()
-    await api.publish("services", "MODIFIED", _service(number, address))
+    await api.publish("services", "MODIFIED", service(number, address))
     while True:
         await asyncio.sleep(0)  # lets the event go out
         try:
