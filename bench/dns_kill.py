@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.dns_load import LOST_SECONDS, Check, address_check, is_right
-from bench.dns_peers import DOMAIN, PORT, start
+from bench.dns_peers import DOMAIN, PORT, launch, start
 from bench.dns_scale import command, service
 from tests.support.objects_api import objects_api
 
