@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 
 from tests.e2e import tools
 from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, eventually, http, run
+from tests.support.terminal import Terminal
 
 OURS = [*PODYARD, "kubectl"]
 
@@ -354,31 +354,13 @@ def test_a_terminal(both: Both) -> None:
     both.ours_only("run", "shell", "--image=busybox", "--", "sleep", "1000")
     both.ours_only("wait", "--for=condition=Ready", "pod/shell", "--timeout=40s")
     command = [*OURS, "-n", both.ours, "exec", "-it", "shell", "--", "sh"]
-    ours, theirs = pty.openpty()
-    import fcntl
-    import struct
-    import termios
-
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
-    with subprocess.Popen(command, env=both.cluster.env, stdin=theirs, stdout=theirs, stderr=theirs) as shell:
-        os.close(theirs)
-        os.write(ours, b"stty size; echo begin; sleep 100\n")
-        _until(ours, b"\nbegin")
-        assert b"33 101" in _seen[ours]
-        os.write(ours, b"\x03")
-        os.write(ours, b"exit 5\n")
-        assert shell.wait(timeout=20) == 5
-    os.close(ours)
-
-
-_seen: dict[int, bytes] = {}
-
-
-def _until(descriptor: int, text: bytes) -> None:
-    """Read a terminal until a text has come."""
-    _seen[descriptor] = b""
-    while text not in _seen[descriptor].replace(b"\r", b""):
-        _seen[descriptor] += os.read(descriptor, 4096)
+    with Terminal(command, both.cluster.env, rows=33, columns=101) as terminal:
+        terminal.type("stty size; echo begin; sleep 100\n")
+        terminal.see("\n33 101\nbegin\n")
+        terminal.type("\x03")
+        terminal.see("# ")
+        terminal.type("exit 5\r")
+        assert terminal.exit_code() == 5
 
 
 def test_run_attached(both: Both) -> None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import re
+import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -147,7 +150,7 @@ class ApiProxy:
         try:
             upstream = await self._dial()
         except OSError as error:
-            return await incoming.tell(500, error.strerror or str(error))
+            return await incoming.tell(500, self._problem(error))
         exchange = Exchange(upstream)
         sent = self._request_headers(headers, stream.peer)
         target = "/" + target.removeprefix(self._prefix)
@@ -171,6 +174,17 @@ class ApiProxy:
         end = self._transport.endpoint()
         opened = asyncio.open_connection(end.host, end.port, ssl=end.tls, server_hostname=end.name)
         return SocketStream(*await opened)
+
+    def _problem(self, error: OSError) -> str:
+        """Why the server cannot be reached."""
+        end = self._transport.endpoint()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"tls: failed to verify certificate: {error.verify_message}"
+        if isinstance(error, ssl.SSLError):
+            return f"tls: {error.reason}"
+        if isinstance(error, socket.gaierror):
+            return f"dial tcp: lookup {end.host}: no such host"
+        return f"dial tcp {end.host}:{end.port}: connect: {os.strerror(error.errno or 0).lower()}"
 
     def _request_headers(self, headers: Headers, peer: str) -> Headers:
         """The headers for the API: as the user, and from whom."""

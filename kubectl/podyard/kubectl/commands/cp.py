@@ -12,7 +12,7 @@ from pathlib import Path
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.copying import pack, unpack
-from podyard.kubectl.errors import CommandError, UsageError
+from podyard.kubectl.errors import CommandError
 from podyard.kubectl.podfinder import CONTAINER_FLAG, choose_container
 from podyard.kubectl.session import Session
 from podyard.kubectl.streaming import Streams, run_stream
@@ -43,7 +43,7 @@ def parse_spec(text: str) -> Spec:
 def run(session: Session) -> int:
     """Copy to or from a container."""
     if len(session.args) != 2:
-        raise UsageError(session.command, "source and destination are required")
+        raise CommandError("source and destination are required")
     source, target = map(parse_spec, session.args)
     if source.pod and target.pod:
         raise CommandError("one of src or dest must be a local file specification")

@@ -55,7 +55,10 @@ def run(session: Session) -> int:
 
 
 def _raw(session: Session) -> str:
-    reply = session.transport.request("GET", session["raw"])
+    path = session["raw"]
+    if not path.startswith("/") or any(letter.isspace() for letter in path):
+        raise CommandError(f'--raw must be a valid URL path: parse "{path}": invalid URI for request')
+    reply = session.transport.request("GET", path)
     if reply.status >= 400:
         reply.json()
     return reply.body.decode(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 
 from podyard.kubectl.commands import Command
@@ -39,12 +40,18 @@ async def _serve(session: Session, proxy: ApiProxy) -> None:
     try:
         server = await asyncio.start_server(proxy.serve, address, port)
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "no such host"
-        raise CommandError(f"listen tcp {address}:{port}: bind: {why}") from None
+        raise CommandError(_problem(error, address, port)) from None
     host, bound, *_ = server.sockets[0].getsockname()
     session.out(f"Starting to serve on {f'[{host}]' if ':' in host else host}:{bound}\n")
     sys.stdout.flush()
     await server.serve_forever()
+
+
+def _problem(error: OSError, address: str, port: int) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"listen tcp: lookup {address}: no such host"
+    shown = f"[{address}]" if ":" in address else address
+    return f"listen tcp {shown}:{port}: bind: {os.strerror(error.errno or 0).lower()}"
 
 
 COMMAND = Command(
