@@ -87,11 +87,12 @@ class Flood:
 
 @dataclass
 class _Lane:
-    """One socket and the queries that are under way on it, by slot; the id is the slot's number."""
+    """One socket and the queries that are under way on it, by slot; an id is the turn and the slot."""
 
     datagrams: Datagrams
     sock: socket.socket
     asked: list[Check] = field(default_factory=list)
+    turn: int = 0
     open: int = 0
     since: float = 0.0
 
@@ -133,9 +134,10 @@ def _lane(address: Address) -> _Lane:
 def _send(lane: _Lane, source: Iterator[Check]) -> None:
     datagrams = lane.datagrams
     lane.asked = list(islice(source, SLOTS))
+    lane.turn = (lane.turn + 1) % 256
     for slot, (asked, _) in enumerate(lane.asked):
         start, size = datagrams.starts[slot], len(asked) + 2
-        datagrams.bytes[start : start + size] = slot.to_bytes(2, "big") + asked
+        datagrams.bytes[start : start + size] = bytes([lane.turn, slot]) + asked
         datagrams.sizes[slot] = size
     lane.open = SLOTS
     lane.since = time.perf_counter()
@@ -146,6 +148,8 @@ def _collect(lane: _Lane, result: Flood, source: Iterator[Check]) -> None:
     datagrams = lane.datagrams
     for start, size in zip(datagrams.starts, datagrams.receive(), strict=False):
         answer = datagrams.bytes[start : start + size]
+        if answer[0] != lane.turn:
+            continue  # it was lost, and now it is late
         if is_right(answer, lane.asked[answer[1]]):
             result.answered += 1
         else:
