@@ -90,6 +90,7 @@ class Answers:
         if self._bytes >= self._generation_bytes:
             self._age()
         key = _key(query.raw, end)
+        answer = answer[:HEADER_BYTES] + query.raw[HEADER_BYTES:end].lower() + answer[end:]
         begin, size, stop = addresses(query, answer)
         if stop - begin > size or len(answer) > READY_BYTES:
             turning = _Turning(answer[2:begin], answer[begin:stop], size, answer[stop:])

@@ -104,6 +104,13 @@ async def test_the_hot_path_answers_as_the_rest_does(dns: Running) -> None:
     assert sum(dns.server.metrics.responses.values()) == 4
 
 
+async def test_who_asks_first_in_capitals_does_not_spell_for_others(dns: Running) -> None:
+    await dns.dig(WEB.upper(), "+noedns")
+    for spelled in (WEB, WEB.upper(), WEB.title()):
+        for _ in range(2):
+            assert f";{spelled}. IN A" in await dns.dig(spelled, "+noedns")
+
+
 async def test_types_65_and_97_are_two(dns: Running) -> None:
     for kind in (65, 97):
         assert DNSRecord.parse(ask(dns, query(WEB, kind))).q.qtype == kind
