@@ -1,0 +1,23 @@
+"""kubectl cordon. Source: k8s.io/kubectl pkg/cmd/drain."""
+
+from __future__ import annotations
+
+from podyard.kubectl.commands import Command
+from podyard.kubectl.cordoning import nodes, set_schedulable
+from podyard.kubectl.finder import SELECTOR_FLAG
+from podyard.kubectl.printers import DRY_RUN_FLAG
+from podyard.kubectl.session import Session
+
+
+def run(session: Session) -> None:
+    """Mark nodes as unschedulable."""
+    set_schedulable(session, nodes(session), False)
+
+
+COMMAND = Command(
+    "cordon NODE",
+    "Mark node as unschedulable",
+    run,
+    (SELECTOR_FLAG, DRY_RUN_FLAG),
+    "kubectl cordon node1",
+)
