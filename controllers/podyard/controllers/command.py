@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long a node may be silent before it counts as unreachable (%(default)s)",
     )
+    parser.add_argument(
+        "--node-dns-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="every node has a DNS server of its own at this port (default: none has)",
+    )
     file = {"type": Path, "metavar": "FILE"}
     parser.add_argument(
         "--cluster-signing-cert-file",
@@ -124,6 +131,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         load_balancers=load_balancers,
         signing=_authority(args.cluster_signing_cert_file, args.cluster_signing_key_file),
         signing_seconds=args.cluster_signing_duration,
+        node_dns_port=args.node_dns_port,
     )
 
 

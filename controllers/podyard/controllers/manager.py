@@ -21,6 +21,7 @@ from podyard.controllers.endpoints.slice_controller import EndpointSliceControll
 from podyard.controllers.gc.collector import GarbageCollector
 from podyard.controllers.loadbalancers.controller import LoadBalancerController
 from podyard.controllers.namespaces import NamespaceController
+from podyard.controllers.nodes.dns import NodeDnsController
 from podyard.controllers.nodes.eviction import TaintEvictionController
 from podyard.controllers.nodes.ipam import NodeIpamController
 from podyard.controllers.nodes.lifecycle import NodeLifecycleController
@@ -54,6 +55,7 @@ class Settings:
     load_balancers: IPv4Network
     signing: Authority | None = None  # without it nobody here signs requests for certificates
     signing_seconds: float = 365 * 24 * 3600.0
+    node_dns_port: int = 0  # where every node has a DNS server; 0: none has
 
 
 async def run_controllers(
@@ -83,6 +85,8 @@ async def run_controllers(
         CertificateApprovingController(client, informers),
         CertificateCleanerController(client, informers, clock),
     ]
+    if settings.node_dns_port:
+        controllers.append(NodeDnsController(client, informers, settings.node_dns_port))
     if settings.signing is not None:
         controllers.append(
             CertificateSigningController(client, informers, clock, settings.signing, settings.signing_seconds)

@@ -96,6 +96,7 @@ async def _serve(args: argparse.Namespace, upstreams: list[Upstream]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(cluster.run())
+            group.create_task(client.follow_certificate())
             if args.replaces:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(cluster.synced(), JOIN_SECONDS)

@@ -106,9 +106,13 @@ def differs(desired: Any, actual: Any) -> bool:
 
 
 def addresses_of(slices: list[Object]) -> list[str]:
-    """The addresses in the slices of the Service."""
+    """The addresses in the slices that such processes keep of the Service."""
     found = {
-        address for piece in slices for one in piece.get("endpoints") or () for address in one["addresses"]
+        address
+        for piece in slices
+        if piece["metadata"]["labels"].get(MANAGED_BY) == MANAGER
+        for one in piece.get("endpoints") or ()
+        for address in one["addresses"]
     }
     return sorted(found)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from podyard.api.resources import ENDPOINTSLICES, NODES, SERVICES
 from podyard.api.times import to_rfc3339
+from podyard.controllers.nodes.dns import desired_slice
 from podyard.controllers.nodes.health import evicted_in, silent_conditions, wanted_taints
 from podyard.controllers.nodes.ipam import choose
 from podyard.controllers.nodes.podgc import plan
+from tests.unit.controllers.control_plane import control_plane
 from tests.unit.controllers.objects import NOW, node, pod
 
 CLUSTER = ip_network("127.244.0.0/16")
@@ -118,3 +122,47 @@ def test_pods_to_collect() -> None:
 def test_oldest_finished_pods_go_first() -> None:
     pods = [pod(f"p{i}", phase="Failed", created=NOW - i) for i in range(4)]
     assert [d.pod["metadata"]["name"] for d in plan(pods, {}, NOW, threshold=2)] == ["p3", "p2"]
+
+
+def with_address(name: str, address: str) -> dict[str, Any]:
+    made = node()
+    made["metadata"] = {**made["metadata"], "name": name}
+    made["status"] = {"addresses": [{"type": "InternalIP", "address": address}] if address else []}
+    return made
+
+
+def test_every_node_has_its_own_dns_server() -> None:
+    service = {"metadata": {"uid": "u"}}
+    nodes = [with_address("b", "10.0.0.2"), with_address("a", "10.0.0.1"), with_address("new", "")]
+    made = desired_slice(service, nodes, 10053)
+    assert [(e["nodeName"], e["addresses"]) for e in made["endpoints"]] == [
+        ("a", ["10.0.0.1"]),
+        ("b", ["10.0.0.2"]),
+    ]
+    assert {(p["name"], p["port"], p["protocol"]) for p in made["ports"]} == {
+        ("dns", 10053, "UDP"),
+        ("dns-tcp", 10053, "TCP"),
+    }
+
+
+async def test_dns_servers_follow_the_nodes(tmp_path: Path) -> None:
+    async with control_plane(tmp_path, "--node-dns-port=10053", nodes=0) as plane:
+        ports = [{"name": "dns", "port": 53, "protocol": "UDP"}]
+        spec = {"clusterIP": "127.96.0.10", "ports": ports}
+        service = {"metadata": {"name": "kube-dns", "namespace": "kube-system"}, "spec": spec}
+        await plane.client.create(SERVICES, service)
+
+        def of_nodes(slices: list[Any]) -> list[str]:
+            found = [s for s in slices if s["metadata"]["name"] == "kube-dns-nodes"]
+            return [e["nodeName"] for s in found for e in s.get("endpoints") or ()]
+
+        await plane.client.create(NODES, with_address("a", "10.0.0.1"))
+        await plane.client.create(NODES, with_address("b", "10.0.0.2"))
+        await plane.until(ENDPOINTSLICES, lambda s: of_nodes(s) == ["a", "b"], "kube-system")
+        await plane.until(
+            SERVICES, lambda s: s[0]["spec"].get("internalTrafficPolicy") == "Local", "kube-system"
+        )
+        await plane.client.delete(NODES, "a")
+        await plane.until(ENDPOINTSLICES, lambda s: of_nodes(s) == ["b"], "kube-system")
+        await plane.client.delete(ENDPOINTSLICES, "kube-dns-nodes", "kube-system")
+        await plane.until(ENDPOINTSLICES, lambda s: of_nodes(s) == ["b"], "kube-system")

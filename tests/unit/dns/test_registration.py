@@ -36,7 +36,14 @@ def test_differs(desired: Any, actual: Any, different: bool) -> None:
 
 
 def test_addresses_of() -> None:
-    slices: list[Object] = [{"endpoints": [{"addresses": ["127.0.0.2"]}]}, {"endpoints": None}, {}]
+    ours = {"metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "dns.podyard"}}}
+    theirs = {"metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "node-dns.podyard"}}}
+    slices: list[Object] = [
+        {**ours, "endpoints": [{"addresses": ["127.0.0.2"]}]},
+        {**theirs, "endpoints": [{"addresses": ["127.0.0.3"]}]},
+        {**ours, "endpoints": None},
+        ours,
+    ]
     assert addresses_of(slices) == ["127.0.0.2"]
 
 

@@ -26,12 +26,13 @@ NODES_GROUP = "system:nodes"
 NODE_USER_PREFIX = "system:node:"
 LEASE_NAMESPACE = "kube-node-lease"
 
-# Services and their endpoints are the proxy's, which has the identity of its node where a host has joined.
+# Services, their endpoints and namespaces are for the proxy and the DNS server, which have the identity of
+# their node where a host has joined.
 RULES: tuple[Rule, ...] = (
     *BASIC,
     Rule(("create",), ("authentication.k8s.io",), ("tokenreviews",)),
     Rule(("create",), ("authorization.k8s.io",), ("subjectaccessreviews", "localsubjectaccessreviews")),
-    Rule(READ, ("",), ("services", "endpoints")),
+    Rule(READ, ("",), ("services", "endpoints", "namespaces")),
     Rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
     Rule(READ, ("node.k8s.io", "storage.k8s.io"), ("runtimeclasses", "csidrivers")),
     EVENTS,

@@ -19,6 +19,9 @@ MAX_INDEX = 28
 
 API_PORT = 6443
 
+NODE_DNS_PORT = 10053
+"""Where a node that has joined has its DNS server: port 53 may be that of the apiserver's host."""
+
 LOOPBACK, NETNS = "loopback", "netns"
 NETWORKS = (LOOPBACK, NETNS)
 """The network providers there are (`podyard.kubelet.network`)."""

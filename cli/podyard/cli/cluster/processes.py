@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 
 from podyard.cli.cluster import control
-from podyard.cli.cluster.config import NETNS, ClusterConfig
+from podyard.cli.cluster.config import NETNS, NODE_DNS_PORT, ClusterConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ def _controller_manager(cluster: ClusterConfig) -> ProcessSpec:
         "--load-balancer-cidr", cluster.load_balancer_cidr,
         "--cluster-signing-cert-file", _pki(cluster, "ca.crt"),
         "--cluster-signing-key-file", _pki(cluster, "ca.key"),
+        *(("--node-dns-port", str(NODE_DNS_PORT)) if cluster.advertise else ()),
     )  # fmt: skip
     return ProcessSpec("controller-manager", "", arguments)
 

@@ -1,11 +1,12 @@
-"""Runs the kubelet and the proxy of a node that has joined."""
+"""Runs the kubelet, the proxy and the DNS server of a node that has joined."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from podyard.cli.cluster import control, ports
-from podyard.cli.cluster.processes import NodeSite, ProcessSpec, kubelet_port, node_processes
+from podyard.cli.cluster.config import NODE_DNS_PORT
+from podyard.cli.cluster.processes import NodeSite, Port, ProcessSpec, kubelet_port, node_processes
 from podyard.cli.cluster.run import Report, stop_by_signal, supervise
 from podyard.cli.cluster.steps import Step
 from podyard.cli.joining.node_config import NodeConfig
@@ -22,7 +23,7 @@ class JoinedNode:
         return spec.command
 
     def processes(self) -> list[ProcessSpec]:
-        """The kubelet and the proxy, which share the node's certificate."""
+        """The kubelet, the proxy and the DNS server, which share the node's certificate."""
         config, settings = self.config, self.config.settings
         identity = (
             "--server", settings.component_api,
@@ -41,7 +42,17 @@ class JoinedNode:
             pod_cidr=settings.pod_cidr,
             service_cidrs=(settings.service_cidr, settings.load_balancer_cidr),
         )
-        return node_processes(site, (*identity, *rotation), identity)
+        dns = (
+            "dns", *identity,
+            "--address", config.node_ip,
+            "--port", str(NODE_DNS_PORT),
+            "--cluster-domain", settings.cluster_domain,
+        )  # fmt: skip
+        where = f"{config.node_ip}:{NODE_DNS_PORT}"
+        return [
+            *node_processes(site, (*identity, *rotation), identity),
+            ProcessSpec(f"dns-{config.node_name}", where, dns),
+        ]
 
     async def until_it_answers(self) -> None:
         """Its processes' readiness says it all."""
@@ -64,6 +75,7 @@ def steps(config: NodeConfig) -> list[Step]:
     return [
         Step("kubelet", f"{config.node_ip}:10250", (f"kubelet-{name}",)),
         Step("proxy", config.node_ip, (f"proxy-{name}",)),
+        Step("DNS", f"{config.node_ip}:{NODE_DNS_PORT}", (f"dns-{name}",)),
     ]
 
 
@@ -74,7 +86,13 @@ async def run(config: NodeConfig, report: Report) -> None:
     lock.acquire()
     try:
         (config.path / "images").mkdir(exist_ok=True)
-        ports.check([kubelet_port(config.node_name, config.node_ip)])
+        ports.check(
+            [
+                kubelet_port(config.node_name, config.node_ip),
+                Port("DNS", "udp", config.node_ip, NODE_DNS_PORT),
+                Port("DNS", "tcp", config.node_ip, NODE_DNS_PORT),
+            ]
+        )
         await supervise(JoinedNode(config), config.path, report, stop)
     finally:
         lock.close()

@@ -1,0 +1,96 @@
+"""Several hosts on one machine: each has an address of 127.0.0.0/8, and a home directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.harness import PODYARD, Done, run
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host: what `podyard` keeps on it is below `home`."""
+
+    home: Path
+    address: str
+    name: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a shell on it."""
+        env = {**os.environ, "HOME": str(self.home)}
+        env.pop("KUBECONFIG", None)
+        return env
+
+    def podyard(self, *words: str, ok: bool = True, timeout: float = 90) -> Done:
+        """Run `podyard WORDS` on it."""
+        return run([*PODYARD, *words], env=self.env, ok=ok, timeout=timeout)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Its processes."""
+        done = self.podyard("status", "--name", self.name, "-o", "json", ok=False)
+        return list(json.loads(done.out)["processes"])
+
+    def supervisor(self) -> int:
+        """The pid of what keeps them running."""
+        return int((self.home / ".podyard" / self.name / "up.lock").read_text())
+
+
+class Hosts:
+    """A server, and hosts that join it."""
+
+    def __init__(self, directory: Path, number: int, kubectl: str) -> None:
+        self._directory = directory
+        self._prefix = f"127.{50 + os.getpid() % 40}.{number}"
+        self._kubectl = kubectl
+        self.server = self._host("server", f"{self._prefix}.1", f"join-{os.getpid()}-{number}")
+        self.nodes: dict[str, Host] = {}
+
+    def _host(self, directory: str, address: str, name: str) -> Host:
+        home = self._directory / directory
+        home.mkdir(parents=True, exist_ok=True)
+        return Host(home, address, name)
+
+    def start_server(self, *words: str) -> Done:
+        """Start the server, or start it again."""
+        made = ["--advertise", self.server.address, "--network", "loopback"]
+        return self.server.podyard("server", "-d", "--name", self.server.name, *made, *words)
+
+    def join_words(self) -> list[str]:
+        """The words after `podyard` of the command that the server prints, with a new token."""
+        done = self.server.podyard("token", "create", "--name", self.server.name, "--print-join-command")
+        return done.out.split()[1:]
+
+    def host(self, number: int) -> Host:
+        """A host that has not joined yet."""
+        return self._host(f"host{number}", f"{self._prefix}.{10 + number}", "podyard")
+
+    def join(self, number: int) -> Host:
+        """Make a host the node `nodeNUMBER`."""
+        host = self.host(number)
+        where = ["--node-name", f"node{number}", "--node-ip", host.address, "-d"]
+        host.podyard(*self.join_words(), *where)
+        self.nodes[f"node{number}"] = host
+        return host
+
+    def kubectl(self, *words: str, stdin: str = "", ok: bool = True, timeout: float = 60) -> Done:
+        """Run kubectl as the server's administrator."""
+        return run([self._kubectl, *words], env=self.server.env, stdin=stdin, ok=ok, timeout=timeout)
+
+    def builtin(self, *words: str, ok: bool = True, timeout: float = 60) -> Done:
+        """The same with `podyard kubectl`."""
+        return self.server.podyard("kubectl", *words, ok=ok, timeout=timeout)
+
+    def json(self, *words: str) -> Any:
+        """What `kubectl get WORDS -o json` gives."""
+        return json.loads(self.kubectl("get", *words, "-o", "json").out)
+
+    def close(self) -> None:
+        """End and remove everything."""
+        for host in self.nodes.values():
+            host.podyard("down", "--purge", ok=False)
+        self.server.podyard("down", "--purge", "--name", self.server.name, ok=False)

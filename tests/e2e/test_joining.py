@@ -1,0 +1,387 @@
+"""Hosts that join a server: tokens, certificates, what a node may, and what goes on without the server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e import tools
+from tests.e2e.harness import Done, eventually, http
+from tests.e2e.hosts import Host, Hosts
+
+_numbers = itertools.count()
+
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+      - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway,
+         labelSelector: {matchLabels: {app: web}}}
+      containers:
+      - {name: web, image: nginx, envFrom: [{secretRef: {name: used}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: used}
+stringData: {COLOUR: blue}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: unused}
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """A server, two nodes, and a web server on each."""
+    made = Hosts(tmp_path_factory.mktemp("hosts"), next(_numbers), tools.kubectl())
+    try:
+        made.start_server()
+        made.join(1)
+        made.join(2)
+        made.kubectl("apply", "-f", "-", stdin=MANIFEST)
+        made.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+        yield made
+    finally:
+        made.close()
+
+
+def ready_nodes(hosts: Hosts) -> list[str]:
+    return [
+        node["metadata"]["name"]
+        for node in hosts.json("nodes")["items"]
+        for condition in node["status"].get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+
+
+def pods(hosts: Hosts) -> dict[str, str]:
+    """Pod → node of the pods that serve."""
+    return {
+        pod["metadata"]["name"]: pod["spec"]["nodeName"]
+        for pod in hosts.json("pods", "-l", "app=web")["items"]
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def service_ip(hosts: Hosts, name: str = "web", namespace: str = "default") -> str:
+    return str(hosts.json("service", name, "-n", namespace)["spec"]["clusterIP"])
+
+
+def serves(hosts: Hosts) -> bool:
+    return http(f"http://{service_ip(hosts)}")[0] == 200
+
+
+def resolves(address: str, name: str) -> str:
+    dig = tools.need("dig", "dnsutils")
+    import subprocess
+
+    words = [dig, "+short", "+time=2", "+tries=1", f"@{address}", name]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def test_hosts_become_nodes(hosts: Hosts) -> None:
+    assert ready_nodes(hosts) == ["node1", "node2"]
+    wide = hosts.kubectl("get", "nodes", "-o", "wide").out
+    assert all(host.address in wide for host in hosts.nodes.values())
+    assert sorted(pods(hosts).values()) == ["node1", "node2"]
+    assert eventually(lambda: serves(hosts))
+    for pod in pods(hosts):
+        assert "COLOUR=blue" in hosts.kubectl("exec", pod, "--", "printenv").out
+        hosts.kubectl("logs", pod)
+    dns = service_ip(hosts, "kube-dns", "kube-system")
+    assert resolves(dns, "web.default.svc.cluster.local") == service_ip(hosts)
+    assert resolves(hosts.server.address, "web.default.svc.cluster.local") == service_ip(hosts)
+
+
+def test_a_host_joins_in_less_than_five_seconds(hosts: Hosts) -> None:
+    """Generously: on an idle machine it takes one."""
+    began = time.monotonic()
+    hosts.join(3)
+    assert "node3" in ready_nodes(hosts)
+    seconds = time.monotonic() - began
+    hosts.nodes.pop("node3").podyard("down", "--purge")
+    hosts.kubectl("delete", "node", "node3")
+    assert ready_nodes(hosts) == ["node1", "node2"]
+    assert seconds < 20
+
+
+def test_certificates_come_by_request(hosts: Hosts) -> None:
+    listed = hosts.kubectl("get", "csr").out.splitlines()
+    assert listed[0].split() == ["NAME", "AGE", "SIGNERNAME", "REQUESTOR", "REQUESTEDDURATION", "CONDITION"]
+    rows = [line.split() for line in listed[1:]]
+    clients = [row for row in rows if row[2] == "kubernetes.io/kube-apiserver-client-kubelet"]
+    serving = [row for row in rows if row[2] == "kubernetes.io/kubelet-serving"]
+    assert {row[3].rpartition(":")[0] for row in clients} == {"system:bootstrap"}
+    assert {"system:node:node1", "system:node:node2"} <= {row[3] for row in serving}
+    assert {row[5] for row in clients + serving} == {"Approved,Issued"}
+
+
+def test_a_node_reads_and_writes_what_is_its_own(hosts: Hosts) -> None:
+    here = hosts.nodes["node1"].home / ".podyard" / "podyard" / "pki"
+    config = yaml.safe_load((hosts.server.home / ".kube" / "config").read_text())
+    name = config["current-context"]
+    pem = str(here / "kubelet-client-current.pem")
+    config["users"] = [{"name": name, "user": {"client-certificate": pem, "client-key": pem}}]
+    file = hosts.server.home / "node1.kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+
+    def as_node(*words: str) -> Done:
+        return hosts.kubectl("--kubeconfig", str(file), *words, ok=False)
+
+    assert as_node("auth", "whoami").out.splitlines()[1].split() == ["Username", "system:node:node1"]
+    assert as_node("get", "secret", "used").code == 0
+    for words, why in (
+        (
+            ("get", "secret", "unused"),
+            'Error from server (Forbidden): secrets "unused" is forbidden: User "system:node:node1" cannot get '
+            'resource "secrets" in API group "" in the namespace "default": no relationship found between '
+            "node 'node1' and this object\n",
+        ),
+        (
+            ("get", "node", "node2"),
+            'Error from server (Forbidden): nodes "node2" is forbidden: User "system:node:node1" cannot get '
+            "resource \"nodes\" in API group \"\" at the cluster scope: node 'node1' cannot read 'node2', only "
+            "its own Node object\n",
+        ),
+        (
+            ("label", "node", "node1", "node-restriction.kubernetes.io/a=b"),
+            'Error from server (Forbidden): nodes "node1" is forbidden: node "node1" is not allowed to modify '
+            "labels: node-restriction.kubernetes.io/a\n",
+        ),
+    ):
+        done = as_node(*words)
+        assert (done.code, done.err) == (1, why)
+    can_i = as_node("auth", "can-i", "create", "pods/exec")
+    assert (can_i.code, can_i.out) == (1, "no\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"--token": "abcdef.0123456789abcdef"}, "the server does not take this token"),
+        ({"--token": "nonsense"}, "the token does not have the form of one"),
+        ({"--ca-cert-hash": "sha256:" + "0" * 64}, "it is another cluster than the one that the hash is of"),
+        ({"--node-name": "node1"}, 'a Node with name "node1" and status "Ready" already exists'),
+        ({"--token": ""}, "--token is missing: this host has not joined yet"),
+        ({"server": "127.0.0.1:1"}, "cannot reach 127.0.0.1:1: Connection refused"),
+        ({"--data-dir": "elsewhere"}, "elsewhere is not empty (it holds thesis.txt)"),
+    ],
+)
+def test_refusals(hosts: Hosts, change: dict[str, str], why: str) -> None:
+    host = hosts.host(9)
+    elsewhere = host.home / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "thesis.txt").touch()
+    _, server, *rest = hosts.join_words()
+    flags = dict(zip(rest[::2], rest[1::2], strict=True))
+    flags = {**flags, "--node-name": "node9", "--node-ip": host.address, **change}
+    if "--data-dir" in change:
+        flags["--data-dir"] = str(elsewhere)
+    words = [word for pair in flags.items() if pair[0] != "server" for word in pair if pair[1]]
+    done = host.podyard("join", change.get("server", server), *words, ok=False, timeout=30)
+    assert (done.code, done.err.count("\n")) == (1, 1), done
+    assert done.err.startswith("podyard: ")
+    assert why in done.err
+    assert not (host.home / ".podyard" / "podyard").exists()
+
+
+def test_tokens(hosts: Hosts) -> None:
+    def token(*words: str, ok: bool = True) -> Done:
+        return hosts.server.podyard("token", *words, "--name", hosts.server.name, ok=ok)
+
+    made = token("create", "abcdef.0123456789abcdef", "--description", "by hand", "--ttl", "2h")
+    assert made.out == "abcdef.0123456789abcdef\n"
+    listed = next(line for line in token("list").out.splitlines() if line.startswith("abcdef."))
+    assert re.split(r"\s{2,}", listed)[3:5] == ["authentication", "by hand"]
+    assert token("create", "abcdef.0123456789abcdef", ok=False).err == (
+        "podyard: there is a token with id 'abcdef' already\n"
+    )
+    assert token("delete", "abcdef").out == 'bootstrap token "abcdef" deleted\n'
+    assert "abcdef." not in token("list").out
+    assert token("delete", "abcdef", ok=False).err == "podyard: there is no token with id 'abcdef'\n"
+    short = token("create", "--ttl", "1s").out.strip()
+    eventually(lambda: short not in token("list").out)
+
+
+def test_cordon_and_drain(hosts: Hosts) -> None:
+    for kubectl in (hosts.kubectl, hosts.builtin):
+        assert kubectl("cordon", "node1").out == "node/node1 cordoned\n"
+        assert kubectl("cordon", "node1").out == "node/node1 already cordoned\n"
+        assert kubectl("uncordon", "node1").out == "node/node1 uncordoned\n"
+        hosts.kubectl(
+            "run", "bare", "--image=busybox", "--restart=Never",
+            '--overrides={"spec":{"nodeName":"node1","terminationGracePeriodSeconds":0}}',
+            "--command", "--", "sleep", "1000",
+        )  # fmt: skip
+        refused = kubectl("drain", "node1", ok=False)
+        assert (refused.code, refused.out) == (1, "node/node1 cordoned\n")
+        assert "Pods that declare no controller (use --force to override): default/bare" in refused.err
+        assert "There are pending nodes to be drained:\n node1\n" in refused.err
+        on_node1 = [pod for pod, node in pods(hosts).items() if node == "node1"]
+        drained = kubectl("drain", "node1", "--force")
+        assert drained.err == "Warning: deleting Pods that declare no controller: default/bare\n"
+        lines = drained.out.splitlines()
+        assert (lines[0], lines[-1]) == ("node/node1 already cordoned", "node/node1 drained")
+        assert {f"evicting pod default/{pod}" for pod in (*on_node1, "bare")} <= set(lines)
+        assert {f"pod/{pod} evicted" for pod in (*on_node1, "bare")} <= set(lines)
+        hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+        assert set(pods(hosts).values()) == {"node2"}
+        assert serves(hosts)
+        hosts.kubectl("uncordon", "node1")
+        hosts.kubectl("rollout", "restart", "deployment/web")
+        hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+        eventually(lambda: set(pods(hosts).values()) == {"node1", "node2"})
+
+
+def test_a_budget_holds_a_drain_up(hosts: Hosts) -> None:
+    hosts.kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=2")
+    try:
+        held = hosts.builtin("drain", "node1", "--timeout=1s", ok=False)
+        assert held.code == 1
+        assert "Cannot evict pod as it would violate the pod's disruption budget." in held.err
+        assert "(will retry after 5s)" in held.err
+        assert "drain did not complete within 1s" in held.err
+    finally:
+        hosts.kubectl("delete", "poddisruptionbudget", "web")
+        hosts.kubectl("uncordon", "node1")
+
+
+def test_a_certificate_for_a_person(hosts: Hosts, tmp_path: Path) -> None:
+    from tests.support.certificates import encoded_request
+
+    for number, kubectl in enumerate((hosts.kubectl, hosts.builtin)):
+        for name in (f"yes{number}", f"no{number}"):
+            request = {
+                "apiVersion": "certificates.k8s.io/v1",
+                "kind": "CertificateSigningRequest",
+                "metadata": {"name": name},
+                "spec": {
+                    "request": encoded_request("jane", "developers"),
+                    "signerName": "kubernetes.io/kube-apiserver-client",
+                    "usages": ["client auth"],
+                },
+            }
+            hosts.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(request))
+        prefix = "certificatesigningrequest.certificates.k8s.io/"
+        assert kubectl("certificate", "approve", f"yes{number}").out == f"{prefix}yes{number} approved\n"
+        assert kubectl("certificate", "deny", f"no{number}").out == f"{prefix}no{number} denied\n"
+        twice = kubectl("certificate", "deny", f"yes{number}", ok=False)
+        assert f'certificate signing request "yes{number}" is already Approved' in twice.err
+        eventually(lambda n=number: hosts.json("csr", f"yes{n}")["status"].get("certificate"))
+        assert "certificate" not in hosts.json("csr", f"no{number}")["status"]
+
+
+def kill(host: Host) -> None:
+    """kill -9 of what `podyard` runs on a host: its processes end with it."""
+    os.kill(host.supervisor(), signal.SIGKILL)
+
+
+def test_nodes_go_on_without_the_server(hosts: Hosts) -> None:
+    address, dns = service_ip(hosts), service_ip(hosts, "kube-dns", "kube-system")
+    before = pods(hosts)
+    kill(hosts.server)
+    eventually(lambda: hosts.kubectl("get", "nodes", ok=False).code != 0)
+    for _ in range(10):
+        assert http(f"http://{address}")[0] == 200
+        assert resolves(dns, "web.default.svc.cluster.local") == address
+    assert all(p["health"] == "ready" for host in hosts.nodes.values() for p in host.status())
+    # A node starts again without the server, too.
+    hosts.nodes["node2"].podyard("down")
+    hosts.start_server()
+    hosts.nodes["node2"].podyard("join", "-d")
+    eventually(lambda: ready_nodes(hosts) == ["node1", "node2"])
+    eventually(lambda: len(pods(hosts)) == 2 and serves(hosts))
+    assert {name for name, node in pods(hosts).items() if node == "node1"} <= before.keys()
+    hosts.kubectl("scale", "deployment/web", "--replicas=3")
+    hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+    hosts.kubectl("scale", "deployment/web", "--replicas=2")
+
+
+def test_a_node_goes_on_after_a_kill_without_a_token(hosts: Hosts) -> None:
+    host = hosts.nodes["node1"]
+    before = pods(hosts)
+    kill(host)
+    eventually(lambda: not connects_to_kubelet(host))
+    done = host.podyard("join", "-d")
+    assert "Node node1 of cluster" in done.out
+    assert "node1" in ready_nodes(hosts)
+    assert pods(hosts).keys() == before.keys()
+    assert eventually(lambda: serves(hosts))
+    other = host.podyard("join", "--node-name", "node7", ok=False)
+    assert (other.code, other.err.count("\n")) == (1, 1)
+    assert "belongs to node node1, not node7" in other.err
+
+
+def connects_to_kubelet(host: Host) -> bool:
+    from tests.e2e.harness import connects
+
+    return connects(host.address, 10250)
+
+
+def test_a_directory_of_another_cluster(tmp_path: Path) -> None:
+    """The server is made anew at the same address: its nodes notice."""
+    hosts = Hosts(tmp_path, next(_numbers), tools.kubectl())
+    try:
+        hosts.start_server()
+        host = hosts.join(1)
+        host.podyard("down")
+        hosts.server.podyard("down", "--purge", "--name", hosts.server.name)
+        hosts.start_server()
+        done = host.podyard("join", "-d", ok=False)
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert "is another cluster now than the one that" in done.err
+        other = host.podyard(*hosts.join_words(), "-d", ok=False)
+        assert (other.code, other.err.count("\n")) == (1, 1)
+        assert "belongs to another cluster, whose CA has the hash sha256:" in other.err
+        assert host.podyard("down", "--purge").out == "Node node1 was not running and is removed.\n"
+        hosts.join(1)
+        assert ready_nodes(hosts) == ["node1"]
+    finally:
+        hosts.close()
+
+
+def test_a_server_is_made_for_one_address(tmp_path: Path) -> None:
+    hosts = Hosts(tmp_path, next(_numbers), tools.kubectl())
+    name = hosts.server.name
+    try:
+        missing = hosts.server.podyard("server", "-d", "--name", name, ok=False)
+        assert (
+            missing.err
+            == "podyard: --advertise is missing: the address by which other hosts reach this one\n"
+        )
+        hosts.start_server()
+        for words, why in (
+            (("server", "--advertise", "127.0.0.7"), f"was made with --advertise {hosts.server.address}"),
+            (("up",), "is one of `podyard server`"),
+        ):
+            done = hosts.server.podyard(*words, "--name", name, ok=False)
+            assert (done.code, done.err.count("\n")) == (1, 1)
+            assert why in done.err
+        assert hosts.server.podyard("down", "--name", name).out == f"Cluster {name} stopped.\n"
+        stopped = hosts.server.podyard("status", "--name", name, ok=False)
+        assert "is not running; `podyard server` starts it" in stopped.out
+        assert "join" in hosts.server.podyard("server", "-d", "--name", name).out  # goes on as it was made
+    finally:
+        hosts.close()
