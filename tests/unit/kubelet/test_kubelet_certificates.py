@@ -1,0 +1,133 @@
+"""A kubelet whose certificates last for seconds: asked for, renewed, and taken up while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, LEASES
+from podyard.client import client as client_module
+from podyard.client.client import Client, Object
+from podyard.client.factory import InformerFactory
+from podyard.client.signing import KUBELET_CLIENT, Wanted, obtain
+from podyard.controllers.certificates.approver import CertificateApprovingController
+from podyard.controllers.certificates.signer import CertificateSigningController
+from podyard.kubelet import certificates as module
+from podyard.kubelet import node_agent
+from podyard.process.certificates import load_authority, write_file
+from podyard.process.clock import RealClock
+from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.certificates import client_context
+from tests.unit.kubelet.kubelet_harness import Cluster
+
+SECONDS = 5.0
+CLIENT, SERVING = "kube-apiserver-client-kubelet", "kubelet-serving"
+
+
+class Joined(Cluster):
+    """A node that has got its first certificate, and renews it itself."""
+
+    pem: Path
+    serving: Path
+
+    def arguments(self) -> list[str]:
+        """With certificates that rotate."""
+        others = [word for word in super().arguments() if not word.startswith(("--cert-file", "--key-file"))]
+        files = [f"--cert-file={self.pem}", f"--key-file={self.pem}", f"--tls-cert-file={self.serving}"]
+        return [*others, *files, "--rotate-certificates"]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RunningApiserver]:
+    """An apiserver, and the controllers that approve and sign."""
+    async with running_apiserver() as server:
+        client = Client(server.target, server.tls)
+        informers = InformerFactory(client)
+        authority = load_authority(server.authority.file, server.authority.key_file)
+        controllers = (
+            CertificateApprovingController(client, informers),
+            CertificateSigningController(client, informers, RealClock(), authority, SECONDS),
+        )
+        tasks = [asyncio.create_task(controller.run()) for controller in controllers]
+        tasks.append(asyncio.create_task(informers.run()))
+        yield server
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await client.close()
+
+
+async def test_certificates_are_renewed_while_the_kubelet_runs(
+    server: RunningApiserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "CERTIFICATE_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(node_agent, "LEASE_RENEW_SECONDS", 0.2)
+    admin = Client(server.target, server.tls)
+    node = Joined(server, tmp_path / "data", admin)
+    node.pem, node.serving = tmp_path / "client.pem", tmp_path / "serving.pem"
+    # As `podyard join` does, but that the one who asks is a node already.
+    first = Client(server.target, server.authority.issue("system:node:node1", "system:nodes"))
+    write_file(node.pem, await obtain(first, Wanted("node1", KUBELET_CLIENT)), 0o600)
+    await first.close()
+    informers = [asyncio.create_task(one.run()) for one in (node.pods, node.events, node.nodes)]
+    try:
+        await node.start_kubelet()
+        begun = x509.load_pem_x509_certificate(node.pem.read_bytes())
+        served = await certificate_served(server, node)
+        assert sorted(str(n.value) for n in names(served)) == [node.node_ip, "node1"]
+        requests = admin.watch(CERTIFICATESIGNINGREQUESTS)
+        async with asyncio.timeout(60):
+            # It goes on for longer than its first certificates last.
+            seen: list[Object] = []
+            async for event in requests:
+                if event.type == "MODIFIED" and (event.object.get("status") or {}).get("certificate"):
+                    seen.append(event.object)
+                if min(signers(seen, name) for name in (CLIENT, SERVING)) >= 2:
+                    break
+            lease = await admin.get(LEASES, "node1", "kube-node-lease")
+            async for lease_event in admin.watch(
+                LEASES, resource_version=lease["metadata"]["resourceVersion"]
+            ):
+                if lease_event.type == "MODIFIED":
+                    break
+        assert x509.load_pem_x509_certificate(node.pem.read_bytes()) != begun
+        assert await certificate_served(server, node) != served
+    finally:
+        await node.stop_kubelet()
+        for task in informers:
+            task.cancel()
+        await admin.close()
+
+
+def signers(requests: list[Object], name: str) -> int:
+    return sum(request["spec"]["signerName"].endswith(f"/{name}") for request in requests)
+
+
+def names(certificate: x509.Certificate) -> list[x509.DNSName | x509.IPAddress]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [name for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+
+async def certificate_served(server: RunningApiserver, node: Cluster) -> x509.Certificate:
+    context = client_context(server.tls, server.authority.file)
+    context.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection(node.node_ip, 10250, ssl=context)
+    found: ssl.SSLObject = writer.get_extra_info("ssl_object")
+    der = found.getpeercert(binary_form=True)
+    writer.close()
+    assert der
+    return x509.load_der_x509_certificate(der)
+
+
+def test_renewals_of_many_nodes_are_spread() -> None:
+    rng = random.Random(7)
+    times = [module.renewal((0.0, 1000.0), rng.random()) for _ in range(200)]
+    assert 700 <= min(times) < 720
+    assert 880 < max(times) <= 900
