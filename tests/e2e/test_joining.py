@@ -312,9 +312,11 @@ def test_nodes_go_on_without_the_server(hosts: Hosts) -> None:
         assert resolves(dns, "web.default.svc.cluster.local") == address
     assert all(p["health"] == "ready" for host in hosts.nodes.values() for p in host.status())
     # A node starts again without the server, too.
-    hosts.nodes["node2"].podyard("down")
+    kill(hosts.nodes["node2"])
+    alone = hosts.nodes["node2"].podyard("join", "-d")
+    assert "runs on, and is ready when" in alone.out
+    assert http(f"http://{address}")[0] == 200
     hosts.start_server()
-    hosts.nodes["node2"].podyard("join", "-d")
     eventually(lambda: ready_nodes(hosts) == ["node1", "node2"])
     eventually(lambda: len(pods(hosts)) == 2 and serves(hosts))
     assert {name for name, node in pods(hosts).items() if node == "node1"} <= before.keys()

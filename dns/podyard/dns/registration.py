@@ -110,9 +110,9 @@ def addresses_of(slices: list[Object]) -> list[str]:
     found = {
         address
         for piece in slices
-        if piece["metadata"]["labels"].get(MANAGED_BY) == MANAGER
         for one in piece.get("endpoints") or ()
         for address in one["addresses"]
+        if piece["metadata"]["name"] == slice_name(address)
     }
     return sorted(found)
 

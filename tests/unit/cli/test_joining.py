@@ -21,7 +21,7 @@ from podyard.apiserver.serving import serve
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.joining import node_config, tokens
 from podyard.cli.joining.discovery import check_hash, clock_problem, discover, hash_of
-from podyard.cli.joining.join import Wish, become
+from podyard.cli.joining.join import Joined, Wish, become
 from podyard.cli.joining.node_config import NodeConfig
 from podyard.cli.joining.rest import Answer, Rest
 from podyard.cli.joining.settings import (
@@ -158,9 +158,7 @@ class Server:
 
     async def sign(self) -> None:
         """Sign whatever is asked for, as the controllers would."""
-        requests = await self.admin.list(CERTIFICATESIGNINGREQUESTS)
-        events = self.admin.watch(CERTIFICATESIGNINGREQUESTS, resource_version=requests.resource_version)
-        async for event in events:
+        async for event in self.admin.watch(CERTIFICATESIGNINGREQUESTS):
             if event.type != "ADDED":
                 continue
             pem = sign(read(event.object), self.authority, 3600, time.time())
@@ -187,7 +185,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 async def test_a_host_becomes_a_node(server: Server, tmp_path: Path) -> None:
-    joined = await become(server.wish(tmp_path))
+    joined = (await become(server.wish(tmp_path))).node
     assert (joined.node_name, joined.settings.name) == ("n1", "c")
     assert joined.client_file.stat().st_mode & 0o777 == 0o600
     identity = replace(server.api.tls, cert=joined.client_file, key=joined.client_file)
@@ -198,20 +196,20 @@ async def test_a_host_becomes_a_node(server: Server, tmp_path: Path) -> None:
     # It goes on without a token, and takes what the server says now.
     cluster = ClusterConfig("c", "/nowhere", 0, 6443, 0, "other", "127.0.0.1")
     await server.admin.update(CONFIGMAPS, settings_map(settings_of(cluster)))
-    again = await become(Wish("n", tmp_path / "node", "", "", "", "", ""))
+    again = (await become(Wish("n", tmp_path / "node", "", "", "", "", ""))).node
     assert again.settings.network == "other"
     assert again == node_config.load(tmp_path / "node")
 
 
 async def test_a_node_goes_on_without_the_server(tmp_path: Path, server: Server) -> None:
-    joined = await become(server.wish(tmp_path))
+    joined = (await become(server.wish(tmp_path))).node
     gone = replace(joined, api="127.0.0.1:1")
     gone.save()
-    assert await become(Wish("n", tmp_path / "node", "", "", "", "", "")) == gone
+    assert await become(Wish("n", tmp_path / "node", "", "", "", "", "")) == Joined(gone, reached=False)
 
 
 async def test_a_node_whose_certificate_has_ended_needs_a_token(tmp_path: Path, server: Server) -> None:
-    joined = await become(server.wish(tmp_path))
+    joined = (await become(server.wish(tmp_path))).node
     joined.client_file.write_text("")
     with pytest.raises(UserError, match="node n1 has no certificate that is still valid; give a --token"):
         await become(server.wish(tmp_path, token="", ca_hash=""))
@@ -247,7 +245,7 @@ async def test_a_taken_name(server: Server, tmp_path: Path) -> None:
         await become(server.wish(tmp_path))
     ready["status"]["conditions"][0]["status"] = "Unknown"
     await server.admin.patch(NODES, "n1", "", ready, subresource="status")
-    assert (await become(server.wish(tmp_path))).node_name == made["metadata"]["name"]
+    assert (await become(server.wish(tmp_path))).node.node_name == made["metadata"]["name"]
 
 
 async def test_a_request_that_is_denied(
@@ -265,7 +263,7 @@ async def test_a_request_that_is_denied(
 
 
 async def test_a_directory_that_belongs_elsewhere(server: Server, tmp_path: Path) -> None:
-    joined = await become(server.wish(tmp_path))
+    joined = (await become(server.wish(tmp_path))).node
     for changes, why in (
         (
             {"ca_hash": "sha256:" + "0" * 64},

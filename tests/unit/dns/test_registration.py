@@ -36,11 +36,10 @@ def test_differs(desired: Any, actual: Any, different: bool) -> None:
 
 
 def test_addresses_of() -> None:
-    ours = {"metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "dns.podyard"}}}
-    theirs = {"metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "node-dns.podyard"}}}
+    ours = {"metadata": {"name": "kube-dns-127-0-0-2"}}
     slices: list[Object] = [
         {**ours, "endpoints": [{"addresses": ["127.0.0.2"]}]},
-        {**theirs, "endpoints": [{"addresses": ["127.0.0.3"]}]},
+        {"metadata": {"name": "kube-dns-nodes"}, "endpoints": [{"addresses": ["127.0.0.3"]}]},
         {**ours, "endpoints": None},
         ours,
     ]

@@ -102,7 +102,8 @@ def find_or_create(
 
 
 def _new(name: str, where: Path, number: int, wanted: _Wanted) -> ClusterConfig:
-    port = wanted.api_port or config.API_PORT + 10 * number
+    # A server has an address to itself; clusters of one machine share 127.0.0.1.
+    port = wanted.api_port or config.API_PORT + (0 if wanted.advertise else 10 * number)
     nodes = 0 if wanted.advertise else wanted.nodes or 3
     # On addresses of 127.0.0.0/8 the pods of one host are not there for the others.
     network = wanted.network or (config.NETNS if wanted.advertise else config.LOOPBACK)

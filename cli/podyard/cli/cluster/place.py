@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from podyard.cli.cluster import dnsprobe, kubeconfig, ports
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.cluster.processes import ProcessSpec, gate, host_ports, processes, required_ports
+from podyard.cli.cluster.run import START_SECONDS
 from podyard.cli.lan.names import LAN
 from podyard.cli.rootless import namespace
 from podyard.cli.rootless.namespace import Namespace
@@ -50,8 +51,13 @@ class Place:
         if done.returncode:
             raise UserError(done.stdout.strip() or "the links between the nodes cannot be made")
 
-    async def until_it_answers(self) -> None:
-        """Wait until a query to the cluster's DNS is answered."""
+    async def until_it_serves(self, all_ready: asyncio.Event) -> None:
+        """Wait until every process is ready and a query to the cluster's DNS is answered."""
+        async with asyncio.timeout(START_SECONDS):
+            await all_ready.wait()
+            await self._until_dns_answers()
+
+    async def _until_dns_answers(self) -> None:
         name = f"kubernetes.default.svc.{self.cluster.cluster_domain}"
         if self.namespace is not None:
             await self._run("podyard.cli.cluster.dnsprobe", self.cluster.dns_ip, name)

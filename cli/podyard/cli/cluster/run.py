@@ -32,8 +32,11 @@ class Site(Protocol):
     def processes(self) -> list[ProcessSpec]:
         """What to run."""
 
-    async def until_it_answers(self) -> None:
-        """Wait for what the processes' readiness does not say."""
+    async def until_it_serves(self, all_ready: asyncio.Event) -> None:
+        """Return when it may be said to serve; `all_ready` is set when each process has said READY.
+
+        Raises TimeoutError when it takes too long.
+        """
 
     async def serving(self) -> dict[str, object]:
         """It serves: make that known, and give what there is to report."""
@@ -82,9 +85,7 @@ def stop_by_signal() -> asyncio.Event:
 
 async def _serving(site: Site, path: Path, all_ready: asyncio.Event) -> None:
     try:
-        async with asyncio.timeout(START_SECONDS):
-            await all_ready.wait()
-            await site.until_it_answers()
+        await site.until_it_serves(all_ready)
     except TimeoutError:
         raise UserError(
             f"not ready after {START_SECONDS:g} s; the logs in {path / 'logs'} say more"

@@ -12,8 +12,7 @@ from podyard.cli.cluster.progress import Progress
 from podyard.cli.cluster.run import Report
 from podyard.cli.commands.up import add_common_arguments
 from podyard.cli.joining import node
-from podyard.cli.joining.join import Wish, become
-from podyard.cli.joining.node_config import NodeConfig
+from podyard.cli.joining.join import Joined, Wish, become
 from podyard.cli.rootless import namespace
 from podyard.process.main import UserError, configure_logging
 
@@ -58,26 +57,29 @@ def command(args: argparse.Namespace) -> int:
         args.node_ip or "",
     )
     joined = asyncio.run(become(wish))
+    config = joined.node
 
     async def run(report: Report) -> None:
-        await node.run(joined, report)
+        await node.run(config, report, reached=joined.reached)
 
     if args.report_fd >= 0:
         return as_background(run, args.report_fd)
-    headline = f"Joining cluster {joined.settings.name} at {joined.api} as {joined.node_name}"
-    shown = Shown(
-        Progress(headline, node.steps(joined)), lambda _, s: _usage(joined, s), detached=args.detach
-    )
+    headline = f"Joining cluster {config.settings.name} at {config.api} as {config.node_name}"
+    progress = Progress(headline, node.steps(config))
+    shown = Shown(progress, lambda _, seconds: _usage(joined, seconds), detached=args.detach)
     if args.detach:
-        return in_background(joined.path, ["join", "--name", joined.name], shown)
+        return in_background(config.path, ["join", "--name", config.name], shown)
     return in_foreground(run, shown)
 
 
-def _usage(joined: NodeConfig, seconds: float) -> str:
-    return (
-        f"Node {joined.node_name} of cluster {joined.settings.name} is ready after {seconds:.2f} s.\n"
-        f"Its state: {joined.data_dir}\n"
-    )
+def _usage(joined: Joined, seconds: float) -> str:
+    config = joined.node
+    who = f"Node {config.node_name} of cluster {config.settings.name}"
+    if not joined.reached:
+        return (
+            f"{who} runs on, and is ready when {config.api} can be reached.\nIts state: {config.data_dir}\n"
+        )
+    return f"{who} is ready after {seconds:.2f} s.\nIts state: {config.data_dir}\n"
 
 
 def _server(text: str) -> str:

@@ -13,7 +13,7 @@ from podyard.cli.cluster import config, index
 from podyard.cli.joining import bootstrap, node_config, tokens
 from podyard.cli.joining.discovery import check_hash, discover, hash_of
 from podyard.cli.joining.node_config import NodeConfig
-from podyard.cli.joining.rest import OtherAuthority, Rest
+from podyard.cli.joining.rest import OtherAuthority, Rest, Unreachable
 from podyard.kubelet.certificates import lifetime
 from podyard.process.certificates import write_file
 from podyard.process.main import UserError
@@ -34,19 +34,27 @@ class Wish:
     node_ip: str
 
 
-async def become(wish: Wish) -> NodeConfig:
-    """The node that this host is to be, with a certificate that is good. Raises UserError."""
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The node that this host is, with a certificate that is good. `reached`: the server has answered."""
+
+    node: NodeConfig
+    reached: bool = True
+
+
+async def become(wish: Wish) -> Joined:
+    """Be the node that is wished for. Raises UserError."""
     where = index.place_of(wish.name, wish.data_dir)
     if config.load(where) is not None:
         raise UserError(f"{where} belongs to a cluster of this host; give another --name or --data-dir")
     known = node_config.load(where)
     if known is None:
-        return await _join(_complete(wish), where)
+        return Joined(await _join(_complete(wish), where))
     _check_unchanged(known, wish)
     node = replace(known, api=wish.server or known.api, node_ip=wish.node_ip or known.node_ip)
     ends = lifetime(node.client_file, ())
     if ends is None or ends[1] <= time.time():
-        return await _join_again(node, wish)
+        return Joined(await _join_again(node, wish))
     return await _refresh(node)
 
 
@@ -103,8 +111,9 @@ async def _join_again(node: NodeConfig, wish: Wish) -> NodeConfig:
     return node
 
 
-async def _refresh(node: NodeConfig) -> NodeConfig:
+async def _refresh(node: NodeConfig) -> Joined:
     """The node with what the server says now; without the server, with what it has said last."""
+    reached = True
     try:
         async with Rest(node.api, ca=_ca(node), identity=node.client_file) as rest:
             node = replace(node, settings=await bootstrap.fetch_settings(rest))
@@ -113,10 +122,11 @@ async def _refresh(node: NodeConfig) -> NodeConfig:
             f"{node.api} is another cluster now than the one that {node.data_dir} belongs to: its CA is "
             f"another. `podyard down --purge --data-dir {node.data_dir}` forgets that one"
         ) from None
-    except UserError as error:
+    except Unreachable as error:
         logger.warning("going on with what the server has said last: %s", error)
+        reached = False
     node.save()
-    return node
+    return Joined(node, reached)
 
 
 def _check_unchanged(known: NodeConfig, wish: Wish) -> None:

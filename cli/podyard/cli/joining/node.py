@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from podyard.cli.cluster import control, ports
@@ -14,9 +15,10 @@ from podyard.cli.joining.node_config import NodeConfig
 
 @dataclass(frozen=True, slots=True)
 class JoinedNode:
-    """What `podyard join` keeps running."""
+    """What `podyard join` keeps running. `reached`: the server has answered before the start."""
 
     config: NodeConfig
+    reached: bool = True
 
     def command(self, spec: ProcessSpec) -> list[str]:
         """On the host itself."""
@@ -54,11 +56,13 @@ class JoinedNode:
             ProcessSpec(f"dns-{config.node_name}", where, dns),
         ]
 
-    async def until_it_answers(self) -> None:
-        """Its processes' readiness says it all."""
+    async def until_it_serves(self, all_ready: asyncio.Event) -> None:
+        """Wait for the server, if there is hope: its pods go on in any case."""
+        if self.reached:
+            await all_ready.wait()
 
     async def serving(self) -> dict[str, object]:
-        """The cluster knows it already."""
+        """The cluster knows it already, or will when it can be reached."""
         return {"serving": self.config.node_name}
 
     async def leave(self) -> None:
@@ -79,7 +83,7 @@ def steps(config: NodeConfig) -> list[Step]:
     ]
 
 
-async def run(config: NodeConfig, report: Report) -> None:
+async def run(config: NodeConfig, report: Report, *, reached: bool) -> None:
     """Run the node until SIGINT or SIGTERM. Raises UserError when it cannot start."""
     stop = stop_by_signal()
     lock = control.Lock(config.path, f"node {config.node_name}")
@@ -93,6 +97,6 @@ async def run(config: NodeConfig, report: Report) -> None:
                 Port("DNS", "tcp", config.node_ip, NODE_DNS_PORT),
             ]
         )
-        await supervise(JoinedNode(config), config.path, report, stop)
+        await supervise(JoinedNode(config, reached), config.path, report, stop)
     finally:
         lock.close()

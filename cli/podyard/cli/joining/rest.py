@@ -28,6 +28,10 @@ class OtherAuthority(UserError):
     """The server's certificate is signed by another CA than the one that is expected."""
 
 
+class Unreachable(UserError):
+    """Nobody answers there, or not now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the server said. `ahead` is how many seconds its clock is ahead of this host's."""
@@ -91,9 +95,9 @@ class Rest:
                 f"{self._server} does not speak TLS as a podyard server does: {error.strerror}"
             ) from None
         except TimeoutError:
-            raise UserError(f"cannot reach {self._server}: no answer within {TIMEOUT.total:g} s") from None
+            raise Unreachable(f"cannot reach {self._server}: no answer within {TIMEOUT.total:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise UserError(f"cannot reach {self._server}: {_reason(error.os_error)}") from None
+            raise Unreachable(f"cannot reach {self._server}: {_reason(error.os_error)}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UserError(f"{self._server} does not answer as a podyard server does: {error}") from None
 
