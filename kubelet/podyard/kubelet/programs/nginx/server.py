@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Sockets = list[tuple[socket.socket, ssl.SSLContext | None]]
 
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 REASONS = {403: "Forbidden", 404: "Not Found", 405: "Not Allowed"}
 GRACE_SECONDS = 3600.0  # SIGQUIT waits for requests in flight; the kubelet has the last word
 LINGER_SECONDS = 0.1
@@ -92,6 +93,8 @@ class Handler:
 
 def serve(site: Site) -> int:
     """Serve until SIGTERM (at once) or SIGQUIT (when the requests in flight are answered)."""
+    # From the first connection on: as process 1 of its namespace it would not get one without a handler.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         tls = _tls(site) if site.tls_port else None
         sockets: Sockets = [(_listen(site.address, port), None) for port in site.ports]
@@ -111,6 +114,7 @@ async def _serve(site: Site, sockets: Sockets) -> None:
         loop.add_signal_handler(number, ended.put_nowait, grace)
     loop.add_signal_handler(signal.SIGHUP, _reload, site, sockets)
     loop.add_signal_handler(signal.SIGUSR1, lambda: None)  # reopen: the logs are standard output
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     server = Server(Handler(site), access_log_class=AccessLog, access_log=logging.getLogger("access"))
     listeners = [await loop.create_server(server, sock=sock, ssl=tls) for sock, tls in sockets]
     with open(site.pid_file, "w", encoding="ascii") as file:
