@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from podyard.kubectl.main import main as kubectl
 
         return kubectl(words[1:])
-    from podyard.process.main import UserError, configure_logging, run
+    from podyard.process.logs import configure_logging
+    from podyard.process.main import UserError, run
 
     parser, commands = _parser()
     name = next((word for word in words if not word.startswith("-")), "")

@@ -1,10 +1,9 @@
-"""How every podyard process runs: event loop, signals, log lines, one-line errors."""
+"""How every podyard process runs: event loop, signals, one-line errors."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import logging
 import os
 import signal
 import sys
@@ -18,18 +17,9 @@ from podyard.process.notify import notify, watchdog
 # connections in every child that uvloop forks, and what they write garbles the parent's TLS.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname).1s %(name)s: %(message)s"
-
 
 class UserError(Exception):
     """Something the user can put right. Its text is printed as one line; the exit status is 1."""
-
-
-def configure_logging(level: str) -> None:
-    """Log to standard error, one line a record. `level` is debug, info, warning or error."""
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format=LOG_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S", force=True
-    )
 
 
 def run(main: Callable[[], Awaitable[None]]) -> int:

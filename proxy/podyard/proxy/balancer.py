@@ -7,11 +7,14 @@ from collections import OrderedDict
 from collections.abc import Collection
 from hashlib import blake2b
 
-from podyard.process.clock import Clock
+from podyard.proxy.poller import Timers
 from podyard.proxy.table import Endpoint, Rule
 
 REMEMBERED_CLIENTS = 65536
 """How many clients of one frontend keep their endpoint; beyond that the one away longest loses it."""
+FIRST_REST_SECONDS = 0.25
+LONGEST_REST_SECONDS = 30.0
+"""How long an endpoint that fails again and again is left alone, as long as there are others."""
 
 
 class Balancer:
@@ -19,14 +22,18 @@ class Balancer:
 
     A client without a remembered endpoint gets the one that its address hashes to (rendezvous
     hashing), so that two proxies which share an address, or one that was restarted, mostly agree.
+
+    An endpoint that a connect failed to rests, twice as long each time; a connect that succeeds ends that.
+    Resting endpoints are chosen when there is no other.
     """
 
-    def __init__(self, rule: Rule, clock: Clock) -> None:
+    def __init__(self, rule: Rule, clock: Timers) -> None:
         self._clock = clock
         self._next = random.randrange(len(rule.endpoints))
         self._clients: OrderedDict[str, tuple[Endpoint, float]] = OrderedDict()
         self._endpoints = rule.endpoints
         self._affinity = float(rule.affinity_seconds)
+        self._resting: dict[Endpoint, tuple[float, float]] = {}  # until when, how long
 
     def update(self, rule: Rule) -> None:
         """Follow a changed rule. Clients keep their endpoints as far as these are still there."""
@@ -34,6 +41,7 @@ class Balancer:
         self._affinity = float(rule.affinity_seconds)
         if not self._affinity:
             self._clients.clear()
+        self._resting = {one: rest for one, rest in self._resting.items() if one in rule.endpoints}
 
     def pick(self, client: str, tried: Collection[Endpoint] = ()) -> Endpoint | None:
         """The endpoint for a connection from address `client`, None when all have been `tried`."""
@@ -42,10 +50,28 @@ class Balancer:
             endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried)
             if not endpoints:
                 return None
+        if self._resting:
+            now = self._clock.now()
+            awake = tuple(
+                one for one in endpoints if one not in self._resting or self._resting[one][0] <= now
+            )
+            endpoints = awake or endpoints
         if self._affinity:
             return self._stick(client, endpoints)
         self._next += 1
         return endpoints[self._next % len(endpoints)]
+
+    def failed(self, endpoint: Endpoint) -> None:
+        """A connect to it failed."""
+        if endpoint in self._endpoints:
+            _, last = self._resting.get(endpoint, (0.0, FIRST_REST_SECONDS / 2))
+            rest = min(last * 2, LONGEST_REST_SECONDS)
+            self._resting[endpoint] = (self._clock.now() + rest, rest)
+
+    def succeeded(self, endpoint: Endpoint) -> None:
+        """A connect to it succeeded."""
+        if self._resting:
+            self._resting.pop(endpoint, None)
 
     def _stick(self, client: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
         now = self._clock.now()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
-from collections.abc import Callable
 from ipaddress import IPv4Network
-from typing import Any
 
 from podyard.client.client import Client, add_server_argument
 from podyard.client.events import EventRecorder
@@ -17,13 +15,11 @@ from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
 from podyard.process.tls import add_tls_arguments, tls_files
-from podyard.proxy.counters import ProxyMetrics
-from podyard.proxy.descriptors import Descriptors
-from podyard.proxy.listeners import Runtime
-from podyard.proxy.pipes import PipePool
-from podyard.proxy.poller import Poller
+from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.proxy import Proxy
+from podyard.proxy.sockets import NewSocket, socket_here
 from podyard.proxy.table import Node
+from podyard.proxy.workers import Workers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CIDR",
         help="make these addresses of Services answer on this node (takes root); may be repeated",
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that forward, on as many processor cores (default: %(default)s)",
+    )
     add_server_argument(parser)
     add_tls_arguments(parser)
     add_metrics_arguments(parser)
@@ -51,39 +54,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     """Run the proxy until cancelled."""
+    if args.workers < 1:
+        raise UserError(f"--workers {args.workers} is not a positive number")
     node = Node(args.node_name, tuple(_address(text) for text in args.node_ip))
     clock = RealClock()
-    descriptors = Descriptors(raise_descriptor_limit(), clock)
+    raise_descriptor_limit()
     metrics = ProxyMetrics()
     metrics.publish()
     server = await serve_metrics(args.metrics_address)
-    sockets = await asyncio.to_thread(_service_sockets, args.service_cidr, node.addresses[0])
-    runtime = Runtime(Poller(), PipePool(descriptors), descriptors, metrics, clock, **sockets)
+    new_socket = await asyncio.to_thread(_service_sockets, args.service_cidr, node.addresses[0])
+    workers = Workers(args.workers, metrics)
+    workers.start()
     client = Client(args.server, tls_files(args))
     recorder = EventRecorder(client, "kube-proxy", node.name)
+    proxy = Proxy(client, node, workers, recorder, clock, new_socket)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(recorder.run())
             group.create_task(client.follow_certificate())
-            group.create_task(Proxy(client, node, runtime, recorder).run(_ready))
+            group.create_task(proxy.run(_ready))
     finally:
-        runtime.poller.shut()
-        runtime.pipes.close()
+        await workers.stop()
         metrics.withdraw()
         if server is not None:
             server.close()
         await client.close()
 
 
-def _service_sockets(ranges: list[IPv4Network], node_ip: str) -> dict[str, Callable[..., Any]]:
-    """How listeners come to sockets, when that is not the usual way."""
+def _service_sockets(ranges: list[IPv4Network], node_ip: str) -> NewSocket:
+    """How listeners come to sockets."""
     if not ranges:
-        return {}
+        return socket_here
     # Late: who has no use for netlink does without the library's memory.
     from podyard.proxy.service_network import ServiceNetwork
 
     try:
-        return {"new_socket": ServiceNetwork(ranges, node_ip).socket}
+        return ServiceNetwork(ranges, node_ip).socket
     except OSError as error:
         listed = ", ".join(map(str, ranges))
         raise UserError(f"--service-cidr {listed}: cannot make a network for it: {error.strerror}") from None

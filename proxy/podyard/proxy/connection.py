@@ -1,8 +1,8 @@
-"""One TCP connection through the proxy: a client, a backend, and a flow each way.
+"""One TCP connection through the proxy: a client, a backend, and a Half each way.
 
-The connect to the backend starts as soon as the client is accepted. One that fails goes to another
-endpoint, a few times. After that the two flows run by themselves: an end of one side is passed on
-alone (half-close), a reset of one side resets the other.
+The connect to the backend starts as soon as the client is accepted, and on one machine it is done when
+the call returns. One that fails goes to another endpoint, a few times. After that the two halves
+run by themselves: an end of one side is passed on alone (half-close), a reset of one side resets the other.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from __future__ import annotations
 import errno
 import select
 import socket
-import struct
 from typing import TYPE_CHECKING
 
-from podyard.proxy.flow import Flow, SinkError
+from podyard.proxy.poller import EDGES_AND_ROOM
+from podyard.proxy.relay import Half
+from podyard.proxy.sockets import STREAM, Raw, family_of, reset_at_close
 from podyard.proxy.table import Endpoint
 
 if TYPE_CHECKING:
     from podyard.proxy.listeners.tcp import TcpListener
+    from podyard.proxy.pipes import PipePool
 
 CONNECT_TRIES = 4
 """Endpoints that one connection tries."""
 
+_TCP, _NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 s: close() sends a reset
 
 
 class Connection:
@@ -35,183 +37,197 @@ class Connection:
         "_broken",
         "_client",
         "_client_hangup",
+        "_client_watched",
         "_closed",
         "_counters",
         "_down",
         "_listener",
-        "_runtime",
+        "_poller",
         "_tried",
         "_up",
     )
 
-    def __init__(self, listener: TcpListener, client: socket.socket, address: str) -> None:
+    def __init__(self, listener: TcpListener, client: int, address: str) -> None:
         self._listener = listener
-        self._runtime = listener.runtime
+        self._poller = listener.runtime.poller
         self._counters = listener.counters
         self._client = client
         self._address = address
-        self._backend: socket.socket | None = None
+        self._backend: Raw | None = None  # while it is being connected
         self._tried: tuple[Endpoint, ...] = ()
-        self._up: Flow | None = None  # from the client to the backend, once that is connected
-        self._down: Flow | None = None
+        self._up: Half | None = None  # from the client to the backend, once that is connected
+        self._down: Half | None = None
+        self._client_watched = False
         self._client_hangup = False
         self._broken = False
         self._closed = False
         self._counters.connections += 1
         self._counters.active += 1
 
-    def start(self) -> None:
-        """Watch the client and begin to connect."""
-        try:
-            self._runtime.poller.add(self._client, self._on_client)
-        except OSError:
-            self._close(reset=True)
-        else:
-            self._connect()
+    @property
+    def pipes(self) -> PipePool:
+        """For bulk."""
+        return self._listener.runtime.pipes
 
-    def connect_timed_out(self) -> None:
-        """The endpoint has not answered in time: try another."""
-        if self._up is None and self._backend is not None:
-            self._connect_failed()
-
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Begin to connect to an endpoint that has not been tried yet; give up when there is none."""
         while len(self._tried) < CONNECT_TRIES:
             endpoint = self._listener.balancer.pick(self._address, self._tried)
             if endpoint is None:
                 break
             self._tried = (*self._tried, endpoint)
             if self._connect_to(endpoint):
-                self._listener.connecting(self)
                 return
-            self._counters.errors += 1
-        self._close(reset=True)
+            self._endpoint_failed()
+        self.close(reset=True)
+
+    def connect_timed_out(self) -> None:
+        """The endpoint has not answered in time: try another."""
+        if self._backend is not None:
+            self._connect_failed()
+
+    def again(self, half: Half) -> None:
+        """The half has used up its turn, and goes on after the others had theirs."""
+        self._poller.again(half.pump)
+
+    def ask_for_room(self, descriptor: int) -> None:
+        """Have the half that reads from `descriptor` told when it can be written to."""
+        self._poller.watch_room(descriptor)
+
+    def half_ended(self, half: Half) -> None:
+        """A half has come to its end: pass that on (half-close), or close when it was the last."""
+        if half.other.ended:
+            self.close(reset=self._broken)
+        else:
+            self._poller.again(half.pass_end_on)
+
+    def sink_failed(self, half: Half) -> None:
+        """Nothing goes there any more, but what came from there before may still be read."""
+        self._broken = True
+        half.stop()
+        if half.other.ended:
+            self.close(reset=True)
+        else:
+            half.other.hangup = True
+            self.again(half.other)
+
+    def close(self, *, reset: bool) -> None:
+        """End both sides; `reset` tells them that something went wrong."""
+        if self._closed:
+            return
+        self._closed = True
+        up, down = self._up, self._down
+        if reset:
+            reset_at_close(self._client)
+        self._poller.close(self._client)
+        if up is not None and down is not None:
+            if reset:
+                reset_at_close(up.sink)
+            self._poller.close(up.sink)
+            up.stop()
+            down.stop()
+            up.other, down.other = up, down  # no cycles: they are freed at once
+            self._up = self._down = None
+        else:
+            self._drop_backend()
+        self._counters.active -= 1
+        self._listener.runtime.descriptors.give(2)
 
     def _connect_to(self, endpoint: Endpoint) -> bool:
-        family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
+        """Connect, or begin to; False when it has failed already."""
         try:
-            backend = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            backend = Raw(family_of(endpoint[0]), STREAM)
         except OSError:
             return False
-        try:
-            error = backend.connect_ex(endpoint)
-            if error not in (0, errno.EINPROGRESS):
-                raise OSError(error, "connect")
-            self._runtime.poller.add(backend, self._on_backend)
-        except OSError:
+        backend.setsockopt(_TCP, _NODELAY, 1)  # the client has decided already what is to go out at once
+        error = backend.connect_ex(endpoint)
+        if error == errno.EINPROGRESS:
+            error = _state(backend)
+        if not error:
+            self._connected(backend.detach())
+        elif error == errno.EINPROGRESS:
+            self._wait_for(backend)
+        else:
             backend.close()
             return False
-        self._backend = backend
         return True
 
-    def _connect_failed(self) -> None:
-        self._counters.errors += 1
-        self._drop_backend()
-        self._connect()
-
-    def _drop_backend(self) -> None:
-        self._listener.connected(self)
-        if self._backend is not None:
-            self._runtime.poller.close(self._backend)
-            self._backend = None
+    def _wait_for(self, backend: Raw) -> None:
+        self._backend = backend
+        try:
+            self._poller.watch(backend.fileno(), self._on_backend, EDGES_AND_ROOM)
+            if not self._client_watched:
+                self._poller.watch(self._client, self._on_client)
+                self._client_watched = True
+        except OSError:  # the kernel refuses another watch
+            self.close(reset=True)
+        else:
+            self._listener.connecting(self)
 
     def _on_client(self, events: int) -> None:
-        if self._up is None or self._down is None:
-            if events & (select.EPOLLHUP | select.EPOLLERR):
-                self._close(reset=True)
-            elif events & select.EPOLLRDHUP:
-                self._client_hangup = True
-            return
-        if events & _GONE:
-            self._up.hangup = True
-        if events & (select.EPOLLIN | _GONE):
-            self._pump_up()
-        if events & (select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR):
-            self._pump_down()
+        """While the backend is being connected: only note how the client fares."""
+        if events & (select.EPOLLHUP | select.EPOLLERR):
+            self.close(reset=True)
+        elif events & select.EPOLLRDHUP:
+            self._client_hangup = True
 
     def _on_backend(self, events: int) -> None:
-        if self._up is None or self._down is None:
-            self._backend_answered(events)
-            return
-        if events & _GONE:
-            self._down.hangup = True
-        if events & (select.EPOLLIN | _GONE):
-            self._pump_down()
-        if events & (select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR):
-            self._pump_up()
-
-    def _backend_answered(self, events: int) -> None:
         backend = self._backend
         if backend is None:
             return
         if backend.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._connect_failed()
-            return
-        if not events & select.EPOLLOUT:
-            return
-        self._listener.connected(self)
-        self._up = Flow(self._client, backend, self._runtime.pipes)
-        self._down = Flow(backend, self._client, self._runtime.pipes)
-        self._up.hangup = self._client_hangup
-        self._down.hangup = bool(events & _GONE)
-        self._pump_up()
-        if events & (select.EPOLLIN | _GONE):
-            self._pump_down()
+        elif events & select.EPOLLOUT:
+            self._listener.connected(self)
+            self._backend = None
+            self._connected(backend.detach(), events)
 
-    def _pump_up(self) -> None:
-        flow = self._up
-        if flow is None or self._backend is None or flow.ended:
-            return
-        before = flow.moved
-        more = self._pump(flow)
-        self._counters.received += flow.moved - before
-        if more:
-            self._runtime.poller.again(self._pump_up)
-        elif flow.ended:
-            self._flow_ended()
-
-    def _pump_down(self) -> None:
-        flow = self._down
-        if flow is None or self._backend is None or flow.ended:
-            return
-        before = flow.moved
-        more = self._pump(flow)
-        self._counters.sent += flow.moved - before
-        if more:
-            self._runtime.poller.again(self._pump_down)
-        elif flow.ended:
-            self._flow_ended()
-
-    def _pump(self, flow: Flow) -> bool:
+    def _connected(self, backend: int, events: int | None = None) -> None:
+        """Let the halves run; `events` has been told of the backend by the poller, if it watches it."""
+        up = self._up = Half(self, self._client, backend, self._counters.received)
+        down = self._down = Half(self, backend, self._client, self._counters.sent)
+        up.other, down.other = down, up
+        self._listener.balancer.succeeded(self._tried[-1])
         try:
-            return flow.pump()
-        except SinkError:
-            # Nothing goes there any more, but what came from there before may still be read.
-            self._broken = True
-            flow.stop()
-            other = self._down if flow is self._up else self._up
-            if other is not None:
-                other.hangup = True
-                self._runtime.poller.again(self._pump_down if flow is self._up else self._pump_up)
+            if events is None:
+                self._poller.watch(backend, down.ready)
+            if not self._client_watched:  # the common case: watching tells what is there already
+                self._client_watched = True
+                self._poller.watch(self._client, up.ready)
+                return
         except OSError:
-            self._close(reset=True)
-        return False
-
-    def _flow_ended(self) -> None:
-        if self._up is not None and self._down is not None and self._up.ended and self._down.ended:
-            self._close(reset=self._broken)
-
-    def _close(self, *, reset: bool) -> None:
-        if self._closed:
+            self.close(reset=True)
             return
-        self._closed = True
-        if self._up is not None and self._down is not None:
-            self._up.stop()
-            self._down.stop()
-        if reset:
-            for sock in (self._client, self._backend):
-                if sock is not None:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._poller.handle(self._client, up.ready)
+        up.hangup = self._client_hangup
+        if events is not None:
+            self._poller.handle(backend, down.ready)
+            up.told_of_room = True
+            down.hangup = bool(events & _GONE)
+        up.pump()
+        if not down.ended:
+            down.pump()
+
+    def _connect_failed(self) -> None:
         self._drop_backend()
-        self._runtime.poller.close(self._client)
-        self._counters.active -= 1
-        self._runtime.descriptors.give(2)
+        self._endpoint_failed()
+        self.connect()
+
+    def _endpoint_failed(self) -> None:
+        self._counters.errors += 1
+        self._listener.balancer.failed(self._tried[-1])
+
+    def _drop_backend(self) -> None:
+        self._listener.connected(self)
+        if self._backend is not None:
+            self._poller.close(self._backend.detach())
+            self._backend = None
+
+
+def _state(sock: Raw) -> int:
+    """0 when it is connected, EINPROGRESS when it is not yet, else why it failed."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EINPROGRESS
+    return 0

@@ -1,24 +1,27 @@
-"""What the proxy counts, by Service, and how Prometheus sees it."""
+"""What a forwarding process counts, by Service; plain attributes, because they change with every packet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
-from prometheus_client import REGISTRY, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
+from podyard.proxy.descriptors import Descriptors
 from podyard.proxy.table import ServiceKey
 
-SYNC_SECONDS = Histogram(
-    "kubeproxy_sync_proxy_rules_duration_seconds",
-    "From the change of a Service or slice at hand to the listeners in force",
-    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
-)
+Numbers = tuple[int, int, int, int, int]
+"""Connections, active ones, bytes received, bytes sent, errors."""
+
+
+class Tally:
+    """A number of bytes, shared by all connections of a Service."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class Counters:
-    """The numbers of one Service; plain attributes, because they change with every packet."""
+    """The numbers of one Service."""
 
     __slots__ = ("active", "connections", "errors", "received", "sent")
 
@@ -27,21 +30,32 @@ class Counters:
         """TCP connections accepted and UDP flows begun."""
         self.active = 0
         """Those that are there now."""
-        self.received = 0
+        self.received = Tally()
         """Bytes from clients."""
-        self.sent = 0
+        self.sent = Tally()
         """Bytes to clients."""
         self.errors = 0
         """Connects that failed, and connections and flows given up for it."""
 
+    def numbers(self) -> Numbers:
+        """All of them."""
+        return self.connections, self.active, self.received.count, self.sent.count, self.errors
 
-class ProxyMetrics(Collector):
-    """Counters by Service, and the listeners that are open or cannot be opened."""
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a forwarding process has counted since it started."""
+
+    services: dict[ServiceKey, Numbers]
+    pauses: int
+    paused: bool
+
+
+class ServiceCounters:
+    """Counters by Service."""
 
     def __init__(self) -> None:
         self._services: dict[ServiceKey, Counters] = {}
-        self.listeners = 0
-        self.failed_listeners = 0
 
     def of(self, service: ServiceKey) -> Counters:
         """The counters of a Service, made at the first call."""
@@ -54,41 +68,11 @@ class ProxyMetrics(Collector):
         """The Service is gone. Its connections that live on still count, unseen."""
         self._services.pop(service, None)
 
-    def collect(self) -> Iterator[Metric]:
-        """Called by prometheus_client at every scrape."""
-        labels = ("namespace", "service")
-        connections = CounterMetricFamily(
-            "podyard_proxy_connections", "TCP connections and UDP flows", labels=labels
-        )
-        active = GaugeMetricFamily(
-            "podyard_proxy_active_connections",
-            "TCP connections and UDP flows that are there now",
-            labels=labels,
-        )
-        data = CounterMetricFamily(
-            "podyard_proxy_bytes",
-            "Bytes from clients (received) and to them (sent)",
-            labels=(*labels, "direction"),
-        )
-        errors = CounterMetricFamily(
-            "podyard_proxy_errors", "Failed connects to endpoints, connections given up", labels=labels
-        )
-        for key, counters in self._services.items():
-            connections.add_metric(key, counters.connections)
-            active.add_metric(key, counters.active)
-            data.add_metric((*key, "received"), counters.received)
-            data.add_metric((*key, "sent"), counters.sent)
-            errors.add_metric(key, counters.errors)
-        yield from (connections, active, data, errors)
-        yield GaugeMetricFamily("podyard_proxy_listeners", "Open sockets of frontends", self.listeners)
-        yield GaugeMetricFamily(
-            "podyard_proxy_failed_listeners", "Frontends that cannot be bound", self.failed_listeners
-        )
+    def active(self) -> int:
+        """Connections and flows of all Services."""
+        return sum(counters.active for counters in self._services.values())
 
-    def publish(self) -> None:
-        """Show the numbers in this process' metrics."""
-        REGISTRY.register(self)
-
-    def withdraw(self) -> None:
-        """The opposite of `publish`."""
-        REGISTRY.unregister(self)
+    def report(self, descriptors: Descriptors) -> Report:
+        """The numbers of all Services that anybody has used."""
+        used = {key: counters.numbers() for key, counters in self._services.items() if counters.connections}
+        return Report(used, descriptors.pauses, descriptors.paused)

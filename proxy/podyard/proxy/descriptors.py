@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from podyard.process.clock import Clock
+from podyard.proxy.poller import Timers
 
 HEADROOM = 128
 """Kept for the event loop, gRPC, log files and the like."""
@@ -23,12 +23,13 @@ logger = logging.getLogger("proxy")
 class Descriptors:
     """Counts descriptors; those who found none are called when there are some again."""
 
-    def __init__(self, limit: int, clock: Clock) -> None:
+    def __init__(self, limit: int, clock: Timers) -> None:
         self._free = max(limit - HEADROOM, 4)
         self._clock = clock
         self._waiting: list[Callable[[], None]] = []
         self._retrying = False
         self.pauses = 0
+        """How often accepting has paused."""
 
     def take(self, number: int) -> bool:
         """Reserve `number` descriptors, or say that there are too few."""
@@ -42,6 +43,15 @@ class Descriptors:
         self._free += number
         if self._waiting and not self._retrying:
             self._retry()
+
+    @property
+    def paused(self) -> bool:
+        """Whether accepting waits now."""
+        return bool(self._waiting)
+
+    def reserve(self) -> None:
+        """Count one that is open anyway, a listener's."""
+        self._free -= 1
 
     def wait(self, resume: Callable[[], None]) -> None:
         """Call `resume` once, when it is worth another try: soon after descriptors came back.

@@ -9,6 +9,8 @@ from podyard.proxy.descriptors import Descriptors
 
 PIPE_BYTES = 1 << 20
 KEPT = 16
+MOST = 256
+"""Pipes at a time: what is in them is the kernel's memory, and a client that never reads keeps one full."""
 
 
 class Pipe:
@@ -37,21 +39,28 @@ class PipePool:
     def __init__(self, descriptors: Descriptors) -> None:
         self._descriptors = descriptors
         self._free: list[Pipe] = []
+        self._given = 0
 
     def take(self) -> Pipe | None:
-        """An empty pipe, or None when there are no descriptors for one."""
+        """An empty pipe, or None when there are enough of them, or no descriptors."""
+        if self._given >= MOST:
+            return None
         if self._free:
+            self._given += 1
             return self._free.pop()
         if not self._descriptors.take(2):
             return None
         try:
-            return Pipe()
+            pipe = Pipe()
         except OSError:
             self._descriptors.give(2)
             return None
+        self._given += 1
+        return pipe
 
     def give(self, pipe: Pipe) -> None:
         """Take a pipe back."""
+        self._given -= 1
         if pipe.filled or len(self._free) >= KEPT:
             pipe.close()
             self._descriptors.give(2)

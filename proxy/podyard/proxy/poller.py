@@ -1,30 +1,51 @@
-"""Readiness of many descriptors, edge-triggered, inside the asyncio event loop.
+"""The loop of a forwarding process: readiness of many descriptors, edge-triggered, and a few timers.
 
-One epoll of our own, which the event loop watches as a single descriptor: a connection is
-registered once for both directions and needs no further system call when it changes between
-reading and writing, which asyncio's add_reader and add_writer would make every time.
+A loop of its own, not asyncio's, because every microsecond here is added to every piece of data: a
+connection is registered once, no call changes interest between reading and writing, and a turn is one
+epoll_wait and one call for each descriptor that is ready.
 """
 
 from __future__ import annotations
 
-import asyncio
+import heapq
+import itertools
 import logging
+import os
 import select
-import socket
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 Handler = Callable[[int], None]
 """Called with the EPOLL* bits of what has happened."""
 
-EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+EDGES_AND_ROOM = EDGES | select.EPOLLOUT
 LEVEL_IN = select.EPOLLIN
 BATCH = 256
 
 logger = logging.getLogger("proxy")
 
 
+class Handle(Protocol):
+    """A call that waits for its time."""
+
+    def cancel(self) -> None:
+        """Forget the call."""
+
+
+class Timers(Protocol):
+    """What code that looks at the time, or waits without blocking, is given: a Poller, or a test's clock."""
+
+    def now(self) -> float:
+        """Seconds since some time in the past."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
+        """Call `callback` once, `seconds` from now."""
+
+
 class Poller:
-    """Calls handlers when descriptors are ready.
+    """Calls handlers when descriptors are ready, and callbacks when their time has come.
 
     A descriptor that is closed while a batch of events is being worked on could be reused by a
     new connection, which then gets the old one's event. Hence `close`: it forgets the handler at
@@ -32,69 +53,123 @@ class Poller:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
-        self._closing: list[socket.socket] = []
+        self._closing: list[int] = []
         self._later: list[Callable[[], None]] = []
-        self._scheduled = False
-        self._loop.add_reader(self._epoll.fileno(), self._run)
+        self._timers: list[Timer] = []
+        self._order = itertools.count()
 
-    def add(self, sock: socket.socket, handler: Handler, events: int = EDGES) -> None:
+    def watch(self, descriptor: int, handler: Handler, events: int = EDGES) -> None:
         """Start to watch. Raises OSError when the kernel refuses another watch."""
-        descriptor = sock.fileno()
         self._epoll.register(descriptor, events)
         self._handlers[descriptor] = handler
 
-    def remove(self, sock: socket.socket) -> None:
-        """Stop to watch; the socket stays open."""
-        if self._handlers.pop(sock.fileno(), None) is not None:
-            self._epoll.unregister(sock.fileno())
+    def handle(self, descriptor: int, handler: Handler) -> None:
+        """Let another handler have the events of a descriptor that is watched."""
+        self._handlers[descriptor] = handler
 
-    def close(self, sock: socket.socket) -> None:
-        """Stop to watch, and close the socket after the events at hand."""
-        self._handlers.pop(sock.fileno(), None)
-        self._closing.append(sock)
-        self._schedule()
+    def watch_room(self, descriptor: int) -> None:
+        """From now on tell also when the descriptor takes data again; at once, if it does already."""
+        self._epoll.modify(descriptor, EDGES_AND_ROOM)
+
+    def forget(self, descriptor: int) -> None:
+        """Stop to watch; the descriptor stays open."""
+        if self._handlers.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Stop to watch, and close the descriptor after the events at hand."""
+        self._handlers.pop(descriptor, None)
+        self._closing.append(descriptor)
 
     def again(self, callback: Callable[[], None]) -> None:
         """Call `callback` after the others had their turn: for work that is too long for one."""
         self._later.append(callback)
-        self._schedule()
+
+    def now(self) -> float:
+        """Seconds, of a clock that nobody sets."""
+        return time.monotonic()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Handle:
+        """Call `callback` once, `seconds` from now."""
+        timer = Timer(self.now() + seconds, next(self._order), callback)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def turn(self, longest: float = -1) -> None:
+        """Wait for events, `longest` seconds at most (-1: for ever), and handle them."""
+        handlers = self._handlers
+        for descriptor, events in self._epoll.poll(self._patience(longest), BATCH):
+            handler = handlers.get(descriptor)
+            if handler is not None:
+                try:
+                    handler(events)
+                except Exception:
+                    logger.exception("an event was not handled")
+        if self._later:
+            self._call(self._take_later())
+        if self._timers:
+            self._call(self._take_due())
+        if self._closing:
+            self._close_all()
 
     def shut(self) -> None:
         """Close everything that is still watched, and the epoll itself."""
-        self._loop.remove_reader(self._epoll.fileno())
-        self._handlers.clear()
+        for descriptor in list(self._handlers):
+            self.close(descriptor)
         self._close_all()
         self._epoll.close()
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
+    def _patience(self, longest: float) -> float:
+        if self._later or self._closing:
+            return 0
+        if self._timers:
+            left = max(self._timers[0].when - self.now(), 0)
+            return left if longest < 0 else min(left, longest)
+        return longest
 
-    def _run(self) -> None:
-        self._scheduled = False
-        if self._epoll.closed:
-            return
-        for descriptor, events in self._epoll.poll(0, BATCH):
-            handler = self._handlers.get(descriptor)
-            if handler is None:
-                continue
-            try:
-                handler(events)
-            except Exception:
-                logger.exception("an event was not handled")
+    def _take_later(self) -> list[Callable[[], None]]:
         later, self._later = self._later, []
-        for callback in later:
+        return later
+
+    def _take_due(self) -> list[Callable[[], None]]:
+        due, now = [], self.now()
+        while self._timers and self._timers[0].when <= now:
+            due.append(heapq.heappop(self._timers).fire)
+        return due
+
+    def _call(self, callbacks: list[Callable[[], None]]) -> None:
+        for callback in callbacks:
             try:
                 callback()
             except Exception:
                 logger.exception("a turn was not handled")
-        self._close_all()
 
     def _close_all(self) -> None:
         closing, self._closing = self._closing, []
-        for sock in closing:
-            sock.close()
+        for descriptor in closing:
+            os.close(descriptor)
+
+
+class Timer:
+    """A call that waits for its time."""
+
+    __slots__ = ("_callback", "_order", "when")
+
+    def __init__(self, when: float, order: int, callback: Callable[[], None]) -> None:
+        self.when = when
+        self._order = order
+        self._callback: Callable[[], None] | None = callback
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.when, self._order) < (other.when, other._order)
+
+    def cancel(self) -> None:
+        """Forget the call."""
+        self._callback = None
+
+    def fire(self) -> None:
+        """Do it, unless it was cancelled."""
+        if self._callback is not None:
+            self._callback()

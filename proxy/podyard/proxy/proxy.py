@@ -11,10 +11,11 @@ from podyard.api.resources import ENDPOINTSLICES, SERVICES
 from podyard.client.client import Client, Object
 from podyard.client.events import EventRecorder
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
-from podyard.proxy.counters import SYNC_SECONDS
+from podyard.process.clock import Clock
 from podyard.proxy.frontends import Frontends
-from podyard.proxy.listeners import Runtime
+from podyard.proxy.metrics import SYNC_SECONDS, ProxyMetrics
 from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
+from podyard.proxy.workers import Workers
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 # As kube-proxy: nothing that is headless, nothing that another proxy serves.
@@ -38,9 +39,18 @@ def _slice_index(piece: Object) -> list[str]:
 class Proxy:
     """Keeps forwarding with what it knows while the apiserver is away."""
 
-    def __init__(self, client: Client, node: Node, runtime: Runtime, recorder: EventRecorder) -> None:
+    def __init__(
+        self,
+        client: Client,
+        node: Node,
+        workers: Workers,
+        metrics: ProxyMetrics,
+        recorder: EventRecorder,
+        clock: Clock,
+    ) -> None:
         self._node = node
-        self._runtime = runtime
+        self._workers = workers
+        self._clock = clock
         self._recorder = recorder
         self._services = Informer(client, SERVICES, label_selector=SELECTOR)
         self._slices = Informer(client, ENDPOINTSLICES, label_selector=SELECTOR)
@@ -48,7 +58,7 @@ class Proxy:
         self._services.add_handler(self._service_changed)
         self._slices.add_handler(self._slice_changed)
         self._table = Table()
-        self._frontends = Frontends(runtime, self._cannot_listen)
+        self._frontends = Frontends(workers, metrics, clock, self._cannot_listen)
         self._dirty: dict[ServiceKey, None] = {}
         self._ready = False
         self._scheduled = False
@@ -96,6 +106,7 @@ class Proxy:
                 self._sync_service(key)
             except Exception:
                 logger.exception("%s/%s: not synced", *key)
+        self._workers.flush()
         SYNC_SECONDS.observe(time.perf_counter() - started)
 
     def _sync_service(self, key: ServiceKey) -> None:
@@ -108,7 +119,7 @@ class Proxy:
         for frontend, holder in changes.contested:
             logger.warning("%s/%s: %s is held by Service %s/%s", *key, frontend, *holder)
         if service is None:
-            self._runtime.metrics.forget(key)
+            self._workers.forget(key)
 
     def _cannot_listen(self, frontend: Frontend, rule: Rule, reason: str) -> None:
         service = self._services.get(*rule.service)

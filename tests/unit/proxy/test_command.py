@@ -14,9 +14,10 @@ from podyard.api.resources import ENDPOINTSLICES, EVENTS, SERVICES
 from podyard.client.client import Client
 from podyard.process import tls
 from podyard.proxy import command
-from podyard.proxy.counters import ProxyMetrics
 from podyard.proxy.listeners import Runtime
-from podyard.proxy.listeners.tcp import TcpListener
+from podyard.proxy.listeners.tcp import TcpListener, listen
+from podyard.proxy.metrics import ProxyMetrics
+from podyard.proxy.sockets import bind
 from podyard.proxy.table import Frontend, Rule
 from tests.support.apiserver import running_apiserver
 
@@ -159,7 +160,9 @@ async def test_an_apiserver_that_comes_late_and_goes_is_no_trouble(address: str,
 
             host, _, port = apiserver.target.rpartition(":")
             rule = Rule(("", ""), "", "", ((host, int(port)),))
-            door = TcpListener(Frontend("TCP", "127.0.0.1", free_port), rule, runtime)
+            sock = bind(Frontend("TCP", "127.0.0.1", free_port))
+            listen(sock)
+            door = TcpListener(rule, sock, runtime)
             await answers(cluster_ip, 80, one)
             door.close()
         await answers(cluster_ip, 80, one)

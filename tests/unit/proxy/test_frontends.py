@@ -8,8 +8,10 @@ import pytest
 
 from podyard.process.clock import FakeClock
 from podyard.proxy.frontends import RETRY_SECONDS, Frontends
-from podyard.proxy.listeners import Runtime
+from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.table import Changes, Frontend, Rule
+
+from .fakes import Forwarders
 
 SERVICE = ("default", "web")
 
@@ -32,10 +34,11 @@ def refuses(frontend: Frontend) -> bool:
 
 
 async def test_a_taken_port_is_reported_once_and_tried_again(
-    runtime: Runtime, clock: FakeClock, address: str, caplog: pytest.LogCaptureFixture
+    clock: FakeClock, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures = Failures()
-    frontends = Frontends(runtime, failures)
+    forwarders, metrics = Forwarders(), ProxyMetrics()
+    frontends = Frontends(forwarders, metrics, clock, failures)
     taken, free = Frontend("TCP", address, 80), Frontend("TCP", address, 81)
     with socket.socket() as holder:
         holder.bind((address, 80))
@@ -46,23 +49,25 @@ async def test_a_taken_port_is_reported_once_and_tried_again(
         clock.advance(RETRY_SECONDS)
         clock.advance(RETRY_SECONDS)
         frontends.apply(Changes(set={taken: rule()}))
-        assert (runtime.metrics.listeners, runtime.metrics.failed_listeners) == (1, 1)
+        assert (metrics.listeners, metrics.failed_listeners) == (1, 1)
     assert len(failures.seen) == 1
     assert sum(record.levelno == logging.WARNING for record in caplog.records) == 1
     clock.advance(RETRY_SECONDS)
-    assert (runtime.metrics.listeners, runtime.metrics.failed_listeners) == (2, 0)
+    assert (metrics.listeners, metrics.failed_listeners) == (2, 0)
     frontends.apply(Changes(removed=[taken]))
     assert refuses(taken)
+    forwarders.close()
     frontends.close()
     assert refuses(free)
-    assert runtime.metrics.listeners == 0
+    assert metrics.listeners == 0
 
 
 async def test_an_address_of_another_node_is_no_failure(
-    runtime: Runtime, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures = Failures()
-    frontends = Frontends(runtime, failures)
+    forwarders, metrics = Forwarders(), ProxyMetrics()
+    frontends = Frontends(forwarders, metrics, clock, failures)
     with caplog.at_level(logging.INFO):
         frontends.apply(Changes(set={Frontend("TCP", "192.0.2.1", 80): rule("ExternalIP")}))
     assert failures.seen == []
@@ -71,10 +76,8 @@ async def test_an_address_of_another_node_is_no_failure(
     clock.advance(RETRY_SECONDS)
 
 
-async def test_a_removed_frontend_is_not_tried_again(
-    runtime: Runtime, clock: FakeClock, address: str
-) -> None:
-    frontends = Frontends(runtime, Failures())
+async def test_a_removed_frontend_is_not_tried_again(clock: FakeClock, address: str) -> None:
+    frontends = Frontends(Forwarders(), ProxyMetrics(), clock, Failures())
     frontend = Frontend("TCP", address, 80)
     with socket.socket() as holder:
         holder.bind((address, 80))

@@ -7,10 +7,13 @@ import json
 
 import pytest
 
+from podyard.process.clock import FakeClock
 from podyard.proxy.frontends import Frontends
-from podyard.proxy.listeners import Runtime
-from podyard.proxy.listeners.health import HealthListener
+from podyard.proxy.health import HealthListener
+from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.table import HEALTH_CHECK, Changes, Endpoint, Frontend, Rule
+
+from .fakes import Forwarders
 
 
 def rule(*endpoints: Endpoint) -> Rule:
@@ -29,8 +32,8 @@ async def ask(address: str, request: bytes = b"GET /healthz HTTP/1.1\r\nHost: x\
     return head.split("\r\n")[0], body
 
 
-async def test_it_tells_how_many_there_are(runtime: Runtime, address: str) -> None:
-    listener = HealthListener(Frontend("TCP", address, 30500), rule(), runtime)
+async def test_it_tells_how_many_there_are(address: str) -> None:
+    listener = HealthListener(Frontend("TCP", address, 30500), rule())
     status, body = await ask(address)
     assert status == "HTTP/1.1 503 Service Unavailable"
     listener.update(rule(("127.0.0.1", 0), ("127.0.0.2", 0)))
@@ -47,8 +50,10 @@ async def test_it_tells_how_many_there_are(runtime: Runtime, address: str) -> No
         await ask(address)
 
 
-async def test_it_is_opened_as_the_table_says(runtime: Runtime, address: str) -> None:
-    frontends = Frontends(runtime, lambda *failure: pytest.fail(str(failure)))
+async def test_it_is_opened_as_the_table_says(address: str) -> None:
+    frontends = Frontends(
+        Forwarders(), ProxyMetrics(), FakeClock(), lambda *failure: pytest.fail(str(failure))
+    )
     frontend = Frontend("TCP", address, 30500)
     frontends.apply(Changes(set={frontend: rule()}))
     assert (await ask(address))[0].startswith("HTTP/1.1 503")

@@ -14,8 +14,11 @@ import pytest
 from podyard.process.clock import FakeClock
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
-from podyard.proxy.listeners.tcp import CONNECT_SECONDS, TcpListener
+from podyard.proxy.listeners.tcp import CONNECT_SECONDS, TcpListener, listen
+from podyard.proxy.sockets import bind, share
 from podyard.proxy.table import Endpoint, Frontend, Rule
+
+from .conftest import turned
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SERVICE = ("default", "web")
@@ -30,9 +33,15 @@ async def backend(serve: Serve, address: str) -> AsyncIterator[Endpoint]:
         server.close()
 
 
+def listening(runtime: Runtime, address: str, *endpoints: Endpoint, affinity: int = 0) -> TcpListener:
+    sock = bind(Frontend("TCP", address, 80))
+    listen(sock)
+    return TcpListener(rule(*endpoints, affinity=affinity), sock, runtime)
+
+
 @contextlib.contextmanager
 def proxied(runtime: Runtime, address: str, *endpoints: Endpoint, affinity: int = 0):  # type: ignore[no-untyped-def]
-    listener = TcpListener(Frontend("TCP", address, 80), rule(*endpoints, affinity=affinity), runtime)
+    listener = listening(runtime, address, *endpoints, affinity=affinity)
     try:
         yield listener
     finally:
@@ -89,9 +98,9 @@ async def test_both_endpoints_are_reached(runtime: Runtime, address: str) -> Non
     async with backend(says(b"one"), address) as one, backend(says(b"two"), address) as two:
         with proxied(runtime, address, one, two):
             assert sorted([await ask(address) for _ in range(4)]) == [b"one", b"one", b"two", b"two"]
-    counters = runtime.metrics.of(SERVICE)
+    counters = runtime.counters.of(SERVICE)
     await until(lambda: counters.active == 0)
-    assert (counters.connections, counters.sent, counters.errors) == (4, 12, 0)
+    assert (counters.connections, counters.sent.count, counters.errors) == (4, 12, 0)
 
 
 async def test_only_admitted_sources(runtime: Runtime, address: str) -> None:
@@ -125,8 +134,8 @@ async def test_bulk_both_ways_is_whole(runtime: Runtime, address: str) -> None:
             await sender
             writer.close()
     assert (size, digest.digest()) == (len(data), hashlib.sha256(data).digest())
-    counters = runtime.metrics.of(SERVICE)
-    assert (counters.received, counters.sent) == (len(data), len(data))
+    counters = runtime.counters.of(SERVICE)
+    assert (counters.received.count, counters.sent.count) == (len(data), len(data))
 
 
 async def test_small_exchanges_after_bulk(runtime: Runtime, address: str) -> None:
@@ -158,7 +167,7 @@ async def test_a_refused_connect_goes_to_another_endpoint(runtime: Runtime, addr
     async with backend(says(b"here"), address) as endpoint:
         with proxied(runtime, address, unused(address), unused(address), endpoint):
             assert [await ask(address) for _ in range(6)] == [b"here"] * 6
-    assert runtime.metrics.of(SERVICE).errors > 0
+    assert runtime.counters.of(SERVICE).errors > 0
 
 
 async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address: str) -> None:
@@ -167,7 +176,7 @@ async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
-    counters = runtime.metrics.of(SERVICE)
+    counters = runtime.counters.of(SERVICE)
     assert (counters.active, counters.errors) == (0, 4)
 
 
@@ -205,7 +214,7 @@ async def test_a_reset_of_the_backend_reaches_the_client(runtime: Runtime, addre
             with pytest.raises(ConnectionResetError):
                 await reader.read()
             writer.close()
-    assert runtime.metrics.of(SERVICE).active == 0
+    assert runtime.counters.of(SERVICE).active == 0
 
 
 async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, address: str) -> None:
@@ -224,10 +233,10 @@ async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, addre
         with proxied(runtime, address, endpoint):
             with socket.create_connection((address, 80)) as client:
                 client.sendall(b"x")
-                await until(lambda: runtime.metrics.of(SERVICE).received == 1)
+                await until(lambda: runtime.counters.of(SERVICE).received.count == 1)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             assert await asyncio.wait_for(seen, 5) == "reset"
-    assert runtime.metrics.of(SERVICE).active == 0
+    assert runtime.counters.of(SERVICE).active == 0
 
 
 async def test_an_answer_that_was_sent_before_the_backend_hung_up_arrives(
@@ -252,13 +261,14 @@ async def test_established_connections_outlive_the_endpoint_and_the_listener(
     runtime: Runtime, address: str
 ) -> None:
     async with backend(echo, address) as old, backend(says(b"new"), address) as new:
-        listener = TcpListener(Frontend("TCP", address, 80), rule(old), runtime)
+        listener = listening(runtime, address, old)
         reader, writer = await connect(address)
         writer.write(b"1")
         assert await reader.readexactly(1) == b"1"
         listener.update(rule(new))
         assert await ask(address) == b"new"
         listener.close()
+        await turned()
         with pytest.raises(ConnectionRefusedError):
             await connect(address)
         writer.write(b"2")
@@ -270,7 +280,7 @@ async def test_clients_in_the_accept_queue_are_served_when_the_listener_closes(
     runtime: Runtime, address: str
 ) -> None:
     async with backend(says(b"here"), address) as endpoint:
-        listener = TcpListener(Frontend("TCP", address, 80), rule(endpoint), runtime)
+        listener = listening(runtime, address, endpoint)
         clients = [socket.create_connection((address, 80)) for _ in range(100)]
         listener.close()
         loop = asyncio.get_running_loop()
@@ -285,7 +295,7 @@ async def test_descriptors_used_up_clients_wait_and_are_served_later(
 ) -> None:
     async with backend(echo, address) as endpoint:
         with proxied(runtime, address, endpoint):
-            counters = runtime.metrics.of(SERVICE)
+            counters = runtime.counters.of(SERVICE)
             free = runtime.descriptors._free
             assert runtime.descriptors.take(free - 4)
             held = [await connect(address) for _ in range(2)]
@@ -301,17 +311,15 @@ async def test_descriptors_used_up_clients_wait_and_are_served_later(
             assert runtime.descriptors._free == 4
 
 
-async def test_proxies_share_an_address_and_with_affinity_one_takes_all(
+async def test_workers_share_an_address_and_with_affinity_one_takes_all(
     runtime: Runtime, address: str
 ) -> None:
     async with backend(says(b"one"), address) as one, backend(says(b"two"), address) as two:
-        with proxied(runtime, address, one) as first, proxied(runtime, address, two) as second:
+        with proxied(runtime, address, one) as first, proxied(runtime, address, two):
             assert {await ask(address) for _ in range(60)} == {b"one", b"two"}
-            first.update(rule(one, affinity=60))
-            second.update(rule(two, affinity=60))
+            share(first._socket, True)
             assert len({await ask(address) for _ in range(60)}) == 1
-            first.update(rule(one))
-            second.update(rule(two))
+            share(first._socket, False)
             assert {await ask(address) for _ in range(60)} == {b"one", b"two"}
 
 
@@ -320,6 +328,6 @@ async def test_many_at_once(runtime: Runtime, address: str) -> None:
         with proxied(runtime, address, endpoint):
             questions = [os.urandom(1000 + 37 * number) for number in range(300)]
             assert await asyncio.gather(*(ask(address, question) for question in questions)) == questions
-    counters = runtime.metrics.of(SERVICE)
+    counters = runtime.counters.of(SERVICE)
     await until(lambda: counters.active == 0)
     assert counters.errors == 0

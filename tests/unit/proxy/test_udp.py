@@ -11,7 +11,9 @@ import pytest
 from podyard.process.clock import FakeClock
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.udp import IDLE_SECONDS, UdpListener
+from podyard.proxy.sockets import bind
 from podyard.proxy.table import Endpoint, Frontend, Rule
+from .conftest import turned
 
 SERVICE = ("kube-system", "kube-dns")
 
@@ -57,7 +59,7 @@ async def test_a_client_stays_with_its_endpoint_and_clients_are_spread(
 ) -> None:
     _, one = await backend(b"one ", address)
     _, two = await backend(b"two ", address)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one, two), runtime)
+    listener = UdpListener(rule(one, two), bind(Frontend("UDP", address, 53)), runtime)
     names = set()
     for _ in range(4):
         with client(address) as sock:
@@ -66,15 +68,15 @@ async def test_a_client_stays_with_its_endpoint_and_clients_are_spread(
             assert len({answer[:4] for answer in answers}) == 1
             names.add(answers[0][:4])
     assert names == {b"one ", b"two "}
-    counters = runtime.metrics.of(SERVICE)
-    assert (counters.connections, counters.active, counters.received, counters.sent) == (4, 4, 20, 100)
+    counters = runtime.counters.of(SERVICE)
+    assert counters.numbers() == (4, 4, 20, 100, 0)
     listener.close()
     assert counters.active == 0
 
 
 async def test_large_and_empty_datagrams(runtime: Runtime, address: str) -> None:
     _, one = await backend(b"one ", address)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
     with client(address) as sock:
         assert await ask(sock, b"x" * 60000) == b"one " + b"x" * 60000
         assert await ask(sock, b"") == b"one "
@@ -84,7 +86,7 @@ async def test_large_and_empty_datagrams(runtime: Runtime, address: str) -> None
 async def test_flows_to_a_removed_endpoint_end_at_once_others_stay(runtime: Runtime, address: str) -> None:
     _, one = await backend(b"one ", address)
     _, two = await backend(b"two ", address)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
     with client(address) as sock, client(address) as other:
         assert await ask(sock, b"x") == b"one x"
         listener.update(rule(one, two))
@@ -97,8 +99,8 @@ async def test_flows_to_a_removed_endpoint_end_at_once_others_stay(runtime: Runt
 
 async def test_idle_flows_end(runtime: Runtime, clock: FakeClock, address: str) -> None:
     _, one = await backend(b"", address)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
-    counters = runtime.metrics.of(SERVICE)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
+    counters = runtime.counters.of(SERVICE)
     free = runtime.descriptors._free
     with client(address) as idle, client(address) as busy:
         await ask(idle, b"x")
@@ -120,7 +122,7 @@ async def test_an_endpoint_where_nobody_listens_is_left(runtime: Runtime, addres
     _, two = await backend(b"two ", address)
     transport.abort()
     await asyncio.sleep(0)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one, two), runtime)
+    listener = UdpListener(rule(one, two), bind(Frontend("UDP", address, 53)), runtime)
     with client(address) as sock:
         loop = asyncio.get_running_loop()
         answer = b""
@@ -135,7 +137,8 @@ async def test_an_endpoint_where_nobody_listens_is_left(runtime: Runtime, addres
 
 async def test_a_closed_listener_refuses(runtime: Runtime, address: str) -> None:
     _, one = await backend(b"", address)
-    listener = UdpListener(Frontend("UDP", address, 53), rule(one), runtime)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
     listener.close()
+    await turned()
     with client(address) as sock, pytest.raises(ConnectionRefusedError):
         await ask(sock, b"x")

@@ -11,7 +11,7 @@ from podyard.cli.cluster.foreground import Shown, as_background, in_background, 
 from podyard.cli.cluster.progress import Progress, how_to_use
 from podyard.cli.cluster.run import Report
 from podyard.cli.cluster.steps import steps
-from podyard.process.main import configure_logging
+from podyard.process.logs import configure_logging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from collections import OrderedDict
 
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.connection import RESET, Connection
-from podyard.proxy.listeners import Runtime, bind, share
+from podyard.proxy.connection import Connection
+from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import LEVEL_IN
-from podyard.proxy.table import Frontend, Rule
+from podyard.proxy.sockets import reset_at_close
+from podyard.proxy.table import Rule
 
 BACKLOG = 4096
 ACCEPTS = 64
@@ -24,48 +26,50 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 logger = logging.getLogger("proxy")
 
 
-class TcpListener:
-    """A listening TCP socket. Raises OSError when it cannot be bound."""
+def listen(sock: socket.socket) -> None:
+    """Begin to take clients. Raises OSError when the address is taken.
 
-    def __init__(self, frontend: Frontend, rule: Rule, runtime: Runtime) -> None:
+    Accepted sockets inherit both options: peers that have vanished are noticed, and small answers go
+    out at once.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.listen(BACKLOG)
+
+
+class TcpListener:
+    """Serves a listening TCP socket. Raises OSError when the kernel refuses to watch it."""
+
+    def __init__(self, rule: Rule, sock: socket.socket, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._frontend = frontend
-        self._rule = rule
         self.balancer = Balancer(rule, runtime.clock)
-        self.counters = runtime.metrics.of(rule.service)
-        self._sticky = bool(rule.affinity_seconds)
+        self.counters = runtime.counters.of(rule.service)
+        self._rule = rule
         self._connecting: OrderedDict[Connection, float] = OrderedDict()
         self._checking = False
         self._closed = False
         self._paused = False
-        self._socket = bind(frontend, runtime)
-        try:
-            # Accepted sockets inherit it.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            self._socket.listen(BACKLOG)
-            runtime.poller.add(self._socket, self._accept, LEVEL_IN)
-        except OSError:
-            self._socket.close()
-            raise
-        if self._sticky:
-            share(self._socket, True)
+        self._at_once = 1
+        self._socket = sock
+        runtime.descriptors.reserve()
+        runtime.poller.watch(sock.fileno(), self._accept, LEVEL_IN)
 
     def update(self, rule: Rule) -> None:
         """Follow a changed rule; established connections stay where they are."""
         self._rule = rule
         self.balancer.update(rule)
-        self.counters = self.runtime.metrics.of(rule.service)
-        if bool(rule.affinity_seconds) != self._sticky:
-            self._sticky = not self._sticky
-            share(self._socket, self._sticky)
+        self.counters = self.runtime.counters.of(rule.service)
 
     def close(self) -> None:
         """Serve who waits in the accept queue (closing would reset them), then stop listening."""
         self._closed = True
         while self._accept_one():
             pass
-        self.runtime.poller.remove(self._socket)
-        self._socket.close()
+        if self._paused:
+            self._socket.close()
+        else:
+            self.runtime.poller.close(self._socket.detach())
+        self.runtime.descriptors.give(1)
 
     def connecting(self, connection: Connection) -> None:
         """`connection` waits for an endpoint's answer: see to it that this does not last."""
@@ -77,9 +81,12 @@ class TcpListener:
         self._connecting.pop(connection, None)
 
     def _accept(self, _events: int) -> None:
-        for _ in range(ACCEPTS):
+        """Accept several at once when many come, and one when few do: then a second try were for nothing."""
+        for _ in range(self._at_once):
             if not self._accept_one():
+                self._at_once = 1
                 return
+        self._at_once = min(self._at_once * 2, ACCEPTS)
 
     def _accept_one(self) -> bool:
         """Accept one client; False when there is none, or nothing to serve it with."""
@@ -88,35 +95,39 @@ class TcpListener:
             self._pause()
             return False
         try:
-            client, address = self._socket.accept()
+            client, address = self._socket._accept()  # type: ignore[attr-defined]  # accept() makes an object
         except OSError as error:
             descriptors.give(2)
-            if error.errno in _EXHAUSTED:
-                self._pause()
-            elif error.errno == errno.ECONNABORTED:
-                return True
-            elif error.errno != errno.EAGAIN:
-                logger.warning("accept on %s: %s", self._frontend, error.strerror)
-            return False
-        if not self._rule.admits(address[0]):
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            client.close()
+            return self._not_accepted(error)
+        if self._rule.sources and not self._rule.admits(address[0]):
+            reset_at_close(client)
+            os.close(client)
             descriptors.give(2)
             return True
-        client.setblocking(False)
-        Connection(self, client, address[0]).start()
+        os.set_blocking(client, False)
+        Connection(self, client, address[0]).connect()
         return True
+
+    def _not_accepted(self, error: OSError) -> bool:
+        """Whether to try for the next client."""
+        if error.errno in _EXHAUSTED:
+            self._pause()
+        elif error.errno == errno.ECONNABORTED:
+            return True
+        elif error.errno != errno.EAGAIN:
+            logger.warning("%s/%s: accept: %s", *self._rule.service, error.strerror)
+        return False
 
     def _pause(self) -> None:
         if not self._paused and not self._closed:
             self._paused = True
-            self.runtime.poller.remove(self._socket)
+            self.runtime.poller.forget(self._socket.fileno())
             self.runtime.descriptors.wait(self._resume)
 
     def _resume(self) -> None:
-        self._paused = False
         if not self._closed:
-            self.runtime.poller.add(self._socket, self._accept, LEVEL_IN)
+            self._paused = False
+            self.runtime.poller.watch(self._socket.fileno(), self._accept, LEVEL_IN)
 
     def _check_later(self, seconds: float) -> None:
         if not self._checking:

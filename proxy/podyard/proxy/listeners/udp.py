@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
 
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.listeners import Runtime, bind, share
+from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import EDGES, LEVEL_IN
-from podyard.proxy.table import Endpoint, Frontend, Rule
+from podyard.proxy.sockets import DATAGRAM, Raw, family_of
+from podyard.proxy.table import Endpoint, Rule
 
 IDLE_SECONDS = 30.0
 """A flow without a packet in either direction ends (Linux' nf_conntrack_udp_timeout)."""
@@ -26,73 +26,68 @@ _view = memoryview(_buffer)
 logger = logging.getLogger("proxy")
 
 
-class UdpListener:
-    """A bound UDP socket and its flows. Raises OSError when it cannot be bound."""
+Client = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address, of IPv4 or IPv6."""
 
-    def __init__(self, frontend: Frontend, rule: Rule, runtime: Runtime) -> None:
+
+class UdpListener:
+    """Serves a bound UDP socket. Raises OSError when the kernel refuses to watch it."""
+
+    def __init__(self, rule: Rule, sock: socket.socket, runtime: Runtime) -> None:
         self.runtime = runtime
         self.balancer = Balancer(rule, runtime.clock)
-        self.counters = runtime.metrics.of(rule.service)
-        self._frontend = frontend
+        self.counters = runtime.counters.of(rule.service)
         self._rule = rule
-        self._sticky = bool(rule.affinity_seconds)
-        self._flows: dict[tuple[str, int], _UdpFlow] = {}
+        self._flows: dict[Client, _UdpFlow] = {}
         self._sweeping = False
         self._full = False
-        self.socket = bind(frontend, runtime)
-        try:
-            runtime.poller.add(self.socket, self._receive, LEVEL_IN)
-        except OSError:
-            self.socket.close()
-            raise
-        if self._sticky:
-            share(self.socket, True)
+        self._socket = sock
+        runtime.descriptors.reserve()
+        runtime.poller.watch(sock.fileno(), self._receive, LEVEL_IN)
 
     def update(self, rule: Rule) -> None:
         """Follow a changed rule; flows to an endpoint that is gone end at once."""
         self._rule = rule
         self.balancer.update(rule)
-        self.counters = self.runtime.metrics.of(rule.service)
+        self.counters = self.runtime.counters.of(rule.service)
         for flow in [flow for flow in self._flows.values() if flow.endpoint not in rule.endpoints]:
             self.end(flow)
-        if bool(rule.affinity_seconds) != self._sticky:
-            self._sticky = not self._sticky
-            share(self.socket, self._sticky)
 
     def close(self) -> None:
         """End all flows and unbind."""
         for flow in list(self._flows.values()):
             self.end(flow)
-        self.runtime.poller.remove(self.socket)
-        self.socket.close()
+        self.runtime.poller.close(self._socket.detach())
+        self.runtime.descriptors.give(1)
 
     def end(self, flow: _UdpFlow) -> None:
         """Forget a flow; the client's next datagram begins another."""
         if self._flows.pop(flow.client, None) is None:
             return
-        self.runtime.poller.close(flow.socket)
+        self.runtime.poller.close(flow.socket.detach())
         self.runtime.descriptors.give(1)
         flow.counters.active -= 1
 
     def _receive(self, _events: int) -> None:
         now = self.runtime.clock.now()
+        receive, flows = self._socket.recvfrom_into, self._flows
         for _ in range(DATAGRAMS):
             try:
-                size, client = self.socket.recvfrom_into(_buffer)
+                size, client = receive(_buffer)
             except OSError:
                 return  # nothing more, or an error of an earlier reply to a client that is gone
-            flow = self._flows.get(client[:2]) or self._begin(client[:2])
+            flow = flows.get(client) or self._begin(client)
             if flow is not None:
                 flow.used = now
-                flow.counters.received += size
+                flow.counters.received.count += size
                 try:
-                    flow.socket.send(_view[:size])
+                    flow.send(_view[:size])
                 except BlockingIOError:
                     pass  # the endpoint does not keep up: datagrams are lost, as on any network
                 except OSError:
                     self._refused(flow)
 
-    def _begin(self, client: tuple[str, int]) -> _UdpFlow | None:
+    def _begin(self, client: Client) -> _UdpFlow | None:
         if not self._rule.admits(client[0]):
             return None
         endpoint = self.balancer.pick(client[0])
@@ -118,7 +113,8 @@ class UdpListener:
         self.counters.errors += 1
         if not self._full:
             self._full = True
-            logger.warning("%s: too many UDP flows, new clients are dropped until some end", self._frontend)
+            text = "%s/%s: too many UDP flows, new clients are dropped until some end"
+            logger.warning(text, *self._rule.service)
 
     def _refused(self, flow: _UdpFlow) -> None:
         self.counters.errors += 1
@@ -126,18 +122,19 @@ class UdpListener:
 
     def reply(self, flow: _UdpFlow) -> None:
         """Pass on what the endpoint has sent."""
+        flow.used = self.runtime.clock.now()
+        receive, send = flow.socket.recv_into, self._socket.sendto
         for _ in range(DATAGRAMS):
             try:
-                size = flow.socket.recv_into(_buffer)
+                size = receive(_buffer)
             except BlockingIOError:
                 return
             except OSError:
                 self._refused(flow)  # nobody listens there (ICMP port unreachable)
                 return
-            flow.used = self.runtime.clock.now()
-            flow.counters.sent += size
+            flow.counters.sent.count += size
             try:
-                self.socket.sendto(_view[:size], flow.client)
+                send(_view[:size], flow.client)
             except OSError:
                 pass  # the client is gone, or its buffer is full
         self.runtime.poller.again(flow.go_on)
@@ -159,22 +156,22 @@ class UdpListener:
 class _UdpFlow:
     """A client's datagrams to one endpoint, and back."""
 
-    __slots__ = ("client", "counters", "endpoint", "listener", "socket", "used")
+    __slots__ = ("client", "counters", "endpoint", "listener", "send", "socket", "used")
 
-    def __init__(self, listener: UdpListener, client: tuple[str, int], endpoint: Endpoint) -> None:
+    def __init__(self, listener: UdpListener, client: Client, endpoint: Endpoint) -> None:
         self.listener = listener
         self.client = client
         self.endpoint = endpoint
         self.counters = listener.counters
         self.used = 0.0
-        family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.socket = Raw(family_of(endpoint[0]), DATAGRAM)
         try:
             self.socket.connect(endpoint)
-            listener.runtime.poller.add(self.socket, self._ready, EDGES & ~select.EPOLLOUT)
+            listener.runtime.poller.watch(self.socket.fileno(), self._ready, EDGES)
         except OSError:
             self.socket.close()
             raise
+        self.send = self.socket.send
 
     def go_on(self) -> None:
         """Another turn, if the flow is still there."""

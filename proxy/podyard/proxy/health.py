@@ -9,14 +9,13 @@ import asyncio
 import json
 import socket
 
-from podyard.proxy.listeners import Runtime, bind
-from podyard.proxy.poller import LEVEL_IN
+from podyard.proxy.sockets import bind
 from podyard.proxy.table import Frontend, Rule
 
 BACKLOG = 16
 ANSWER_SECONDS = 5.0
 AT_ONCE = 32
-"""Answers under way; beyond that a client is turned away. The headroom of descriptors has room for these."""
+"""Answers under way; beyond that a client is turned away."""
 LARGEST_REQUEST = 8192
 
 
@@ -44,17 +43,17 @@ def answer(rule: Rule) -> bytes:
 class HealthListener:
     """A listening socket that answers every request alike. Raises OSError when it cannot be bound."""
 
-    def __init__(self, frontend: Frontend, rule: Rule, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, frontend: Frontend, rule: Rule) -> None:
         self._rule = rule
         self._answers: set[asyncio.Task[None]] = set()
         self._socket = bind(frontend, runtime)
         try:
             self._socket.listen(BACKLOG)
-            runtime.poller.add(self._socket, self._accept, LEVEL_IN)
         except OSError:
             self._socket.close()
             raise
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._accept)
 
     def update(self, rule: Rule) -> None:
         """Tell the new number from now on."""
@@ -64,10 +63,10 @@ class HealthListener:
         """Stop listening."""
         for task in self._answers:
             task.cancel()
-        self._runtime.poller.remove(self._socket)
+        self._loop.remove_reader(self._socket)
         self._socket.close()
 
-    def _accept(self, _events: int) -> None:
+    def _accept(self) -> None:
         try:
             client, _ = self._socket.accept()
         except OSError:
@@ -76,21 +75,20 @@ class HealthListener:
             client.close()
             return
         client.setblocking(False)
-        task = asyncio.get_running_loop().create_task(self._serve(client))
+        task = self._loop.create_task(self._serve(client))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
 
     async def _serve(self, client: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 request = b""
                 while b"\r\n\r\n" not in request and len(request) < LARGEST_REQUEST:
-                    part = await loop.sock_recv(client, 4096)
+                    part = await self._loop.sock_recv(client, 4096)
                     if not part:
                         return
                     request += part
-                await loop.sock_sendall(client, answer(self._rule))
+                await self._loop.sock_sendall(client, answer(self._rule))
         except OSError:
             pass  # the client is gone (TimeoutError is one)
         finally:

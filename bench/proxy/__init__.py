@@ -1,0 +1,5 @@
+"""The proxy beside HAProxy and nginx: the same Services, one core each, in turn.
+
+`python -m bench proxy` starts everything that it measures, with configurations in a temporary
+directory, and ends it again. The proxy under test has core 0 to itself; load and backends share core 1.
+"""
