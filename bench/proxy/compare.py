@@ -18,18 +18,18 @@ SECONDS = 3
 PIPE_BYTES = 1 << 20
 
 FIGURES = (
-    Figure("short connections", "1/s", 0, "HAProxy", "≥ 1.0× HAProxy"),
-    Figure("CPU per connection", "µs", 1, "HAProxy", "≤ 1.0×"),
-    Figure("keep-alive requests", "1/s", 0, "HAProxy", "≥ 1.0×"),
-    Figure("p50, 1 connection", "µs", 0, "HAProxy", "≤ 1.0×"),
-    Figure("p99, 1 connection", "µs", 0, "HAProxy", "≤ 1.0×"),
-    Figure("p50, 32 connections", "µs", 0, "HAProxy", "≤ 1.0×"),
-    Figure("p99, 32 connections", "µs", 0, "HAProxy", "≤ 1.0×"),
-    Figure("bulk, 1 connection", "GB/s", 2, "HAProxy", "≥ 1.0×"),
-    Figure("bulk, 16 connections", "GB/s", 2, "HAProxy, 1 MiB pipes", "≥ 1.2× the tuned one"),
+    Figure("short connections", "1/s", 0, "HAProxy", "≥ 1.0x HAProxy"),
+    Figure("CPU per connection", "µs", 1, "HAProxy", "≤ 1.0x"),
+    Figure("keep-alive requests", "1/s", 0, "HAProxy", "≥ 1.0x"),
+    Figure("p50, 1 connection", "µs", 0, "HAProxy", "≤ 1.0x"),
+    Figure("p99, 1 connection", "µs", 0, "HAProxy", "≤ 1.0x"),
+    Figure("p50, 32 connections", "µs", 0, "HAProxy", "≤ 1.0x"),
+    Figure("p99, 32 connections", "µs", 0, "HAProxy", "≤ 1.0x"),
+    Figure("bulk, 1 connection", "GB/s", 2, "HAProxy", "≥ 1.0x"),
+    Figure("bulk, 16 connections", "GB/s", 2, "HAProxy, 1 MiB pipes", "≥ 1.2x the tuned one"),
     Figure("CPU per GB, 16", "s", 2, "HAProxy, 1 MiB pipes", ""),
-    Figure("UDP, there and back", "1/s", 0, "nginx stream", "≥ 1.0× nginx"),
-    Figure("idle connection", "KiB", 2, "HAProxy", "≤ 0.5×"),
+    Figure("UDP, there and back", "1/s", 0, "nginx stream", "≥ 1.0x nginx"),
+    Figure("idle connection", "KiB", 2, "HAProxy", "≤ 0.5x"),
 )
 
 
@@ -50,7 +50,10 @@ def run(rounds: int) -> None:
         )
         peers = {peer.name: peer for peer in map(stack.enter_context, made)}
         samples = in_turn(rounds, list(peers), lambda name: measure(peers[name]))
-    title = f"{SERVICES} Services, {os.cpu_count()} cores, medians of {rounds} rounds of {SECONDS} s (± half the range)"
+    spread = "± half the range"
+    title = (
+        f"{SERVICES} Services, {os.cpu_count()} cores, medians of {rounds} rounds of {SECONDS} s ({spread})"
+    )
     show(title, list(peers), FIGURES, samples)
 
 

@@ -64,7 +64,7 @@ def _cell(figure: Figure, values: Samples, peer: str) -> str:
     text = f"{median:,.{figure.digits}f} ±{spread:.0f}%"
     base = values.get(figure.base)
     if base is not None and peer != figure.base:
-        text += f"\n{_ratio(mine, base):.2f}×"
+        text += f"\n{_ratio(mine, base):.2f}x"
     return text
 
 

@@ -67,7 +67,8 @@ class Batch:
 
     def receive(self, sock: socket.socket) -> int:
         """How many came, up to BATCH."""
-        return max(_libc.recvmmsg(sock.fileno(), self._headers, BATCH, socket.MSG_DONTWAIT, None), 0)
+        count = _libc.recvmmsg(sock.fileno(), self._headers, BATCH, socket.MSG_DONTWAIT, None)
+        return max(int(count), 0)
 
     def send(self, sock: socket.socket, count: int = BATCH) -> None:
         """Send the first `count`."""

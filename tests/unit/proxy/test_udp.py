@@ -13,6 +13,7 @@ from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.udp import IDLE_SECONDS, UdpListener
 from podyard.proxy.sockets import bind
 from podyard.proxy.table import Endpoint, Frontend, Rule
+
 from .conftest import turned
 
 SERVICE = ("kube-system", "kube-dns")
