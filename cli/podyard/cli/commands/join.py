@@ -14,7 +14,8 @@ from podyard.cli.commands.up import add_common_arguments
 from podyard.cli.joining import node
 from podyard.cli.joining.join import Joined, Wish, become
 from podyard.cli.rootless import namespace
-from podyard.process.main import UserError, configure_logging
+from podyard.process.logs import configure_logging
+from podyard.process.main import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
