@@ -6,8 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from podyard.api.resources import ENDPOINTSLICES, SERVICES
+from podyard.api.resources import ENDPOINTSLICES, NODES, SERVICES
+from podyard.api.times import from_rfc3339
 from podyard.client.client import Client, Object
 from podyard.client.events import EventRecorder
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
@@ -17,6 +19,8 @@ from podyard.proxy.metrics import SYNC_SECONDS, ProxyMetrics
 from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
 from podyard.proxy.workers import Workers
 
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+ZONE_LABEL = "topology.kubernetes.io/zone"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 # As kube-proxy: nothing that is headless, nothing that another proxy serves.
 SELECTOR = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
@@ -34,6 +38,12 @@ def service_of(piece: Object) -> ServiceKey | None:
 def _slice_index(piece: Object) -> list[str]:
     key = service_of(piece)
     return ["/".join(key)] if key else []
+
+
+def _trigger_time(piece: Object | None) -> float:
+    """When the pod or Service changed for which the slice was written; 0 when it does not say."""
+    text = ((piece or {}).get("metadata", {}).get("annotations") or {}).get(TRIGGER_TIME)
+    return from_rfc3339(text) if text else 0.0
 
 
 class Proxy:
@@ -55,11 +65,14 @@ class Proxy:
         self._services = Informer(client, SERVICES, label_selector=SELECTOR)
         self._slices = Informer(client, ENDPOINTSLICES, label_selector=SELECTOR)
         self._slices.add_index("service", _slice_index)
+        self._nodes = Informer(client, NODES, field_selector=f"metadata.name={node.name}")
+        self._nodes.add_handler(self._node_changed)
         self._services.add_handler(self._service_changed)
         self._slices.add_handler(self._slice_changed)
         self._table = Table()
         self._frontends = Frontends(workers, metrics, clock, self._cannot_listen)
         self._dirty: dict[ServiceKey, None] = {}
+        self._triggered: list[float] = []
         self._ready = False
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
@@ -68,8 +81,8 @@ class Proxy:
         """Serve until cancelled; `on_ready` is called when all Services at hand are served."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(run_informers(self._services, self._slices))
-                await all_synced(self._services, self._slices)
+                group.create_task(run_informers(self._services, self._slices, self._nodes))
+                await all_synced(self._services, self._slices, self._nodes)
                 self._ready = True
                 self._sync()
                 on_ready()
@@ -87,6 +100,16 @@ class Proxy:
             key = service_of(piece) if piece is not None else None
             if key is not None:
                 self._mark(key)
+        if self._ready and new is not None and (at := _trigger_time(new)) and at != _trigger_time(old):
+            self._triggered.append(at)
+
+    def _node_changed(self, _old: Object | None, new: Object | None) -> None:
+        labels = new["metadata"].get("labels") if new is not None else None
+        zone = (labels or {}).get(ZONE_LABEL, "")
+        if zone != self._node.zone:
+            self._node = replace(self._node, zone=zone)
+            for service in self._services.list():
+                self._mark(key_of(service))
 
     def _mark(self, key: ServiceKey) -> None:
         """Sync `key` in this turn of the event loop; changes that come together are one sync."""
@@ -101,6 +124,7 @@ class Proxy:
             return
         started = time.perf_counter()
         dirty, self._dirty = self._dirty, {}
+        triggered, self._triggered = self._triggered, []
         for key in dirty:
             try:
                 self._sync_service(key)
@@ -108,6 +132,8 @@ class Proxy:
                 logger.exception("%s/%s: not synced", *key)
         self._workers.flush()
         SYNC_SECONDS.observe(time.perf_counter() - started)
+        for changed_at in triggered:
+            PROGRAMMING_SECONDS.observe(max(self._clock.now() - changed_at, 0))
 
     def _sync_service(self, key: ServiceKey) -> None:
         service = self._services.get(*key)

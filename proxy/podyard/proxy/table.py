@@ -2,12 +2,13 @@
 
 The rules are kube-proxy's (pkg/proxy/topology.go, CategorizeEndpoints): ready endpoints first;
 when there are none, those that terminate but still serve; with a Local traffic policy only the
-endpoints of this node.
+endpoints of this node; else, of the ready ones, those that are meant for this node or its zone (hints,
+which a Service's trafficDistribution asks for), if all have hints and some are meant for here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -30,10 +31,11 @@ HEALTH_CHECK = "HealthCheck"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The node whose proxy this is: its name, and the addresses that its node ports are bound on."""
+    """The node whose proxy this is: its name, the addresses that its node ports are bound on, its zone."""
 
     name: str
     addresses: tuple[str, ...]
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def rules_of(service: Object, slices: Iterable[Object], node: Node) -> Rules:
             continue
         for kind, address, number, local in _addresses(service, port, node):
             family = "IPv6" if ":" in address else "IPv4"
-            endpoints = _usable(slices, port.get("name") or "", protocol, family, node.name if local else "")
+            endpoints = _usable(_reachable(slices, port.get("name") or "", protocol, family), node, local)
             if endpoints:
                 admitted = sources if kind == LOAD_BALANCER else ()
                 rule = Rule(key, port.get("name") or "", kind, endpoints, affinity, admitted)
@@ -140,27 +142,39 @@ def _sources(spec: Object) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text.strip(), strict=False) for text in texts)
 
 
-def _usable(
-    slices: list[Object], port_name: str, protocol: str, family: str, local_to: str
-) -> tuple[Endpoint, ...]:
-    ready: dict[Endpoint, None] = {}
-    draining: dict[Endpoint, None] = {}
+def _reachable(
+    slices: list[Object], port_name: str, protocol: str, family: str
+) -> Iterator[tuple[Object, int]]:
+    """The endpoints that have a port of this name, and its number."""
     for piece in slices:
-        if piece["addressType"] != family:
+        if piece["addressType"] == family and (number := _port_number(piece, port_name, protocol)):
+            for endpoint in piece.get("endpoints") or ():
+                yield endpoint, number
+
+
+def _usable(reachable: Iterable[tuple[Object, int]], node: Node, local: bool) -> tuple[Endpoint, ...]:
+    ready: dict[Endpoint, Object] = {}
+    draining: dict[Endpoint, None] = {}
+    for endpoint, number in reachable:
+        if local and endpoint.get("nodeName") != node.name:
             continue
-        number = _port_number(piece, port_name, protocol)
-        if not number:
-            continue
-        for endpoint in piece.get("endpoints") or ():
-            if local_to and endpoint.get("nodeName") != local_to:
-                continue
-            conditions = endpoint.get("conditions") or {}
-            is_ready = _condition(conditions, "ready", True)
-            if is_ready:
-                ready[endpoint["addresses"][0], number] = None
-            elif _condition(conditions, "serving", is_ready) and _condition(conditions, "terminating", False):
-                draining[endpoint["addresses"][0], number] = None
-    return tuple(ready or draining)
+        conditions = endpoint.get("conditions") or {}
+        is_ready = _condition(conditions, "ready", True)
+        if is_ready:
+            ready[endpoint["addresses"][0], number] = endpoint.get("hints") or {}
+        elif _condition(conditions, "serving", is_ready) and _condition(conditions, "terminating", False):
+            draining[endpoint["addresses"][0], number] = None
+    return tuple(ready if local else _meant_for(ready, node)) or tuple(draining)
+
+
+def _meant_for(ready: dict[Endpoint, Object], node: Node) -> Iterable[Endpoint]:
+    """The endpoints whose hints say this node, else this zone, else all of them."""
+    for kind, name in (("forNodes", node.name), ("forZones", node.zone)):
+        if all(hints.get(kind) for hints in ready.values()):
+            meant = [one for one, hints in ready.items() if any(h["name"] == name for h in hints[kind])]
+            if meant:
+                return meant
+    return ready
 
 
 def _condition(conditions: Object, name: str, default: bool) -> bool:

@@ -58,6 +58,27 @@ def test_an_endpoint_tells_pod_node_zone_and_hostname() -> None:
     assert (endpoint["nodeName"], endpoint["zone"], endpoint["hostname"]) == ("node1", "z1", "a")
 
 
+def test_traffic_distribution_gives_hints() -> None:
+    where = node()
+    where["metadata"]["labels"]["topology.kubernetes.io/zone"] = "z1"
+    for_zone, for_node = {"forZones": [{"name": "z1"}]}, {"forNodes": [{"name": "node1"}]}
+    table: list[tuple[str, Object, bool, Object | None]] = [
+        ("", where, True, None),
+        ("PreferClose", where, True, for_zone),
+        ("PreferSameZone", where, True, for_zone),
+        ("PreferSameNode", where, True, {**for_zone, **for_node}),
+        ("PreferSameZone", node(), True, None),
+        ("PreferSameNode", node(), True, for_node),
+        ("PreferSameNode", where, False, None),
+    ]
+    for distribution, host, ready, expected in table:
+        svc = service()
+        if distribution:
+            svc["spec"]["trafficDistribution"] = distribution
+        (endpoint,) = endpoints(svc, pod("a", ip="127.244.1.1", ready=ready), nodes=[host])
+        assert endpoint.get("hints") == expected, distribution
+
+
 def test_named_target_ports_differ_by_pod() -> None:
     def with_port(name: str, ip: str, number: int, protocol: str = "TCP") -> Object:
         ports = [{"name": "web", "containerPort": number, "protocol": protocol}]

@@ -139,6 +139,45 @@ def test_local_policy_uses_draining_endpoints_of_this_node() -> None:
     assert listening(service(internalTrafficPolicy="Local"), slices) == {CLUSTER: ["127.200.1.3:8080"]}
 
 
+def hinted(number: int, node: str, zone: str = "", for_node: bool = False) -> Object:
+    hints: Object = {"forNodes": [{"name": node}]} if for_node else {}
+    if zone:
+        hints["forZones"] = [{"name": zone}]
+    return {**endpoint(f"127.200.1.{number}", node), "hints": hints}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        ([hinted(1, "node1", "a"), hinted(2, "node2", "b"), hinted(3, "node3", "a")], [1, 3]),
+        ([hinted(2, "node2", "b"), hinted(3, "node3", "c")], [2, 3]),  # none for here: all
+        ([hinted(1, "node1", "a"), hinted(2, "node2")], [1, 2]),  # one without hints: all
+        ([hinted(1, "node1", "a", True), hinted(3, "node3", "a", True)], [1]),
+        ([hinted(2, "node2", "b", True), hinted(3, "node3", "a", True)], [3]),  # none on this node: its zone
+        ([hinted(2, "node2", "b", True), hinted(3, "node3", "c", True)], [2, 3]),
+        ([{**DRAINING, "hints": {}}, hinted(1, "node1", "a"), hinted(2, "node2", "b")], [1]),
+    ],
+)
+def test_hints(endpoints: list[Object], expected: list[int]) -> None:
+    here = Node("node1", ("127.200.10.1",), zone="a")
+    (rule,) = rules_of(service(), [slice_of("web", *endpoints)], here).values()
+    assert [address for address, _ in rule.endpoints] == [f"127.200.1.{number}" for number in expected]
+
+
+def test_a_node_without_a_zone_reaches_all() -> None:
+    pieces = [slice_of("web", hinted(1, "node1", "a"), hinted(2, "node2", "b"))]
+    (rule,) = rules_of(service(), pieces, NODE).values()
+    assert len(rule.endpoints) == 2
+
+
+def test_hints_are_no_matter_to_a_local_policy() -> None:
+    here = Node("node1", ("127.200.10.1",), zone="a")
+    local = service(internalTrafficPolicy="Local")
+    pieces = [slice_of("web", hinted(1, "node1", "b"), hinted(2, "node2", "a"))]
+    (rule,) = rules_of(local, pieces, here).values()
+    assert rule.endpoints == (("127.200.1.1", 8080),)
+
+
 def test_both_ip_families() -> None:
     svc = service(clusterIPs=["127.200.96.1", "fd00::1"])
     six = slice_of("web", endpoint("fd00:1::1"), family="IPv6")

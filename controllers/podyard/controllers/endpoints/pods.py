@@ -115,7 +115,23 @@ def endpoint_of(service: Object, pod: Object, node: Object | None) -> Object:
         endpoint["zone"] = zone
     if hostname := hostname_in(service, pod):
         endpoint["hostname"] = hostname
+    if hints := hints_for(service["spec"].get("trafficDistribution"), endpoint):
+        endpoint["hints"] = hints
     return endpoint
+
+
+def hints_for(distribution: str | None, endpoint: Object) -> Object:
+    """For whom an endpoint is meant, by the Service's trafficDistribution (k8s.io/endpointslice trafficdist).
+
+    Source: KEP-3015. PreferClose is the old name of PreferSameZone; PreferSameNode falls back on the zone.
+    """
+    hints: Object = {}
+    if distribution and endpoint["conditions"]["ready"]:
+        if distribution == "PreferSameNode" and "nodeName" in endpoint:
+            hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+        if "zone" in endpoint:
+            hints["forZones"] = [{"name": endpoint["zone"]}]
+    return hints
 
 
 def endpoints_of(
