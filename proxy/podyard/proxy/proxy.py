@@ -15,7 +15,7 @@ from podyard.client.events import EventRecorder
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
 from podyard.process.clock import Clock
 from podyard.proxy.frontends import Frontends
-from podyard.proxy.metrics import SYNC_SECONDS, ProxyMetrics
+from podyard.proxy.metrics import PROGRAMMING_SECONDS, SYNC_SECONDS, ProxyMetrics
 from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
 from podyard.proxy.workers import Workers
 
