@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import uvloop
 
-from bench.proxy.services import BACKENDS, Range, endpoint_slice, service
+from bench.proxy.services import BACKENDS, PORTS, Range, endpoint_slice, service
 from podyard.api.resources import ENDPOINTSLICES, SERVICES
 from podyard.client.client import Client
 from tests.support.apiserver import running_apiserver
@@ -36,7 +36,7 @@ class Cluster:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
-    def fill(self, addresses: Range, endpoints: tuple[str, ...] = BACKENDS) -> None:
+    def fill(self, addresses: Range, endpoints: tuple[str, ...] = BACKENDS, ports: int = len(PORTS)) -> None:
         """Create one Service, and its slice, for every address."""
 
         async def create(client: Client) -> None:
@@ -44,8 +44,8 @@ class Cluster:
 
             async def one(number: int, address: str) -> None:
                 async with slots:
-                    await client.create(SERVICES, service(number, address))
-                    await client.create(ENDPOINTSLICES, endpoint_slice(number, endpoints))
+                    await client.create(SERVICES, service(number, address, ports))
+                    await client.create(ENDPOINTSLICES, endpoint_slice(number, endpoints, ports))
 
             await asyncio.gather(*(one(number, a) for number, a in enumerate(addresses.addresses())))
 

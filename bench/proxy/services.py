@@ -37,25 +37,25 @@ class Range:
         return [self.address(number) for number in range(self.count)]
 
 
-def service(number: int, cluster_ip: str) -> Object:
-    """A Service with a web port, a bulk port and a UDP port."""
-    ports = [
+PORTS = (("web", TCP_PORT, "TCP", WEB), ("bulk", BULK_PORT, "TCP", BULK), ("echo", UDP_PORT, "UDP", ECHO))
+"""(name, port, protocol, the endpoints' port)."""
+
+
+def service(number: int, cluster_ip: str, ports: int = len(PORTS)) -> Object:
+    """A Service with the first so many of PORTS."""
+    made = [
         {"name": name, "port": port, "protocol": protocol, "targetPort": target}
-        for name, port, protocol, target in (
-            ("web", TCP_PORT, "TCP", WEB),
-            ("bulk", BULK_PORT, "TCP", BULK),
-            ("echo", UDP_PORT, "UDP", ECHO),
-        )
+        for name, port, protocol, target in PORTS[:ports]
     ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"namespace": "default", "name": f"s{number}"},
-        "spec": {"type": "ClusterIP", "clusterIP": cluster_ip, "ports": ports},
+        "spec": {"type": "ClusterIP", "clusterIP": cluster_ip, "ports": made},
     }
 
 
-def endpoint_slice(number: int, addresses: tuple[str, ...] = BACKENDS) -> Object:
+def endpoint_slice(number: int, addresses: tuple[str, ...] = BACKENDS, ports: int = len(PORTS)) -> Object:
     """The slice of that Service."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
@@ -67,12 +67,21 @@ def endpoint_slice(number: int, addresses: tuple[str, ...] = BACKENDS) -> Object
         },
         "addressType": "IPv4",
         "endpoints": [
-            {"addresses": [address], "nodeName": "node1", "conditions": {"ready": True}}
-            for address in addresses
+            {
+                "addresses": [address],
+                "nodeName": "node1",
+                "conditions": {"ready": True, "serving": True, "terminating": False},
+                "targetRef": {
+                    "kind": "Pod",
+                    "namespace": "default",
+                    "name": f"s{number}-{place}",
+                    "uid": str(place),
+                },
+            }
+            for place, address in enumerate(addresses)
         ],
         "ports": [
-            {"name": "web", "port": WEB, "protocol": "TCP"},
-            {"name": "bulk", "port": BULK, "protocol": "TCP"},
-            {"name": "echo", "port": ECHO, "protocol": "UDP"},
+            {"name": name, "port": target, "protocol": protocol}
+            for name, _, protocol, target in PORTS[:ports]
         ],
     }

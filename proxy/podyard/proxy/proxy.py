@@ -16,12 +16,11 @@ from podyard.client.informer import Informer, all_synced, key_of, run_informers
 from podyard.process.clock import Clock
 from podyard.proxy.frontends import Frontends
 from podyard.proxy.metrics import PROGRAMMING_SECONDS, SYNC_SECONDS, ProxyMetrics
+from podyard.proxy.slim import SERVICE_NAME, TRIGGER_TIME, slim_service, slim_slice
 from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
 from podyard.proxy.workers import Workers
 
-TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 ZONE_LABEL = "topology.kubernetes.io/zone"
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 # As kube-proxy: nothing that is headless, nothing that another proxy serves.
 SELECTOR = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
 
@@ -31,7 +30,7 @@ logger = logging.getLogger("proxy")
 def service_of(piece: Object) -> ServiceKey | None:
     """The Service that an EndpointSlice belongs to."""
     metadata = piece["metadata"]
-    name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL)
+    name = (metadata.get("labels") or {}).get(SERVICE_NAME)
     return (metadata["namespace"], name) if name else None
 
 
@@ -62,8 +61,8 @@ class Proxy:
         self._workers = workers
         self._clock = clock
         self._recorder = recorder
-        self._services = Informer(client, SERVICES, label_selector=SELECTOR)
-        self._slices = Informer(client, ENDPOINTSLICES, label_selector=SELECTOR)
+        self._services = Informer(client, SERVICES, label_selector=SELECTOR, transform=slim_service)
+        self._slices = Informer(client, ENDPOINTSLICES, label_selector=SELECTOR, transform=slim_slice)
         self._slices.add_index("service", _slice_index)
         self._nodes = Informer(client, NODES, field_selector=f"metadata.name={node.name}")
         self._nodes.add_handler(self._node_changed)
