@@ -12,7 +12,7 @@ from podyard.process.clock import Clock, TimerHandle
 from podyard.proxy.health import HealthListener
 from podyard.proxy.listeners.tcp import listen
 from podyard.proxy.metrics import ProxyMetrics
-from podyard.proxy.sockets import bind, share
+from podyard.proxy.sockets import NewSocket, bind, share, socket_here
 from podyard.proxy.table import EXTERNAL_IP, HEALTH_CHECK, LOAD_BALANCER, Changes, Frontend, Rule, Rules
 
 RETRY_SECONDS = 3.0
@@ -45,9 +45,15 @@ class Frontends:
     """Bound sockets by frontend. A frontend that cannot be bound does not hinder the others."""
 
     def __init__(
-        self, forwarders: Forwarders, metrics: ProxyMetrics, clock: Clock, on_failure: OnFailure
+        self,
+        forwarders: Forwarders,
+        metrics: ProxyMetrics,
+        clock: Clock,
+        on_failure: OnFailure,
+        new_socket: NewSocket = socket_here,
     ) -> None:
         self._forwarders = forwarders
+        self._new_socket = new_socket
         self._metrics = metrics
         self._clock = clock
         self._on_failure = on_failure
@@ -106,7 +112,7 @@ class Frontends:
         sockets: list[socket.socket] = []
         try:
             for _ in range(self._forwarders.number):
-                sockets.append(bind(frontend))
+                sockets.append(bind(frontend, self._new_socket))
                 if frontend.protocol == "TCP":
                     listen(sockets[-1])
         except OSError:

@@ -46,7 +46,7 @@ class HealthListener:
     def __init__(self, frontend: Frontend, rule: Rule) -> None:
         self._rule = rule
         self._answers: set[asyncio.Task[None]] = set()
-        self._socket = bind(frontend, runtime)
+        self._socket = bind(frontend)
         try:
             self._socket.listen(BACKLOG)
         except OSError:

@@ -15,8 +15,9 @@ from podyard.client.events import EventRecorder
 from podyard.client.informer import Informer, all_synced, key_of, run_informers
 from podyard.process.clock import Clock
 from podyard.proxy.frontends import Frontends
-from podyard.proxy.metrics import PROGRAMMING_SECONDS, SYNC_SECONDS, ProxyMetrics
+from podyard.proxy.metrics import PROGRAMMING_SECONDS, SYNC_SECONDS
 from podyard.proxy.slim import SERVICE_NAME, TRIGGER_TIME, slim_service, slim_slice
+from podyard.proxy.sockets import NewSocket
 from podyard.proxy.table import Frontend, Node, Rule, ServiceKey, Table, rules_of
 from podyard.proxy.workers import Workers
 
@@ -53,9 +54,9 @@ class Proxy:
         client: Client,
         node: Node,
         workers: Workers,
-        metrics: ProxyMetrics,
         recorder: EventRecorder,
         clock: Clock,
+        new_socket: NewSocket,
     ) -> None:
         self._node = node
         self._workers = workers
@@ -69,7 +70,7 @@ class Proxy:
         self._services.add_handler(self._service_changed)
         self._slices.add_handler(self._slice_changed)
         self._table = Table()
-        self._frontends = Frontends(workers, metrics, clock, self._cannot_listen)
+        self._frontends = Frontends(workers, workers.metrics, clock, self._cannot_listen, new_socket)
         self._dirty: dict[ServiceKey, None] = {}
         self._triggered: list[float] = []
         self._ready = False

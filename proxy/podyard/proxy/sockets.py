@@ -10,6 +10,7 @@ import _socket
 import socket
 import struct
 from array import array
+from collections.abc import Callable
 
 from podyard.proxy.table import Frontend
 
@@ -31,9 +32,19 @@ def family_of(address: str) -> int:
     return IPV6 if ":" in address else IPV4
 
 
-def bind(frontend: Frontend) -> socket.socket:
+NewSocket = Callable[[str, int, int], socket.socket]
+"""Makes a socket that can be bound to an address, of a family and a type."""
+
+
+def socket_here(_address: str, family: int, kind: int) -> socket.socket:
+    """The usual way: the address is this host's."""
+    return socket.socket(family, kind)
+
+
+def bind(frontend: Frontend, new_socket: NewSocket = socket_here) -> socket.socket:
     """A non-blocking socket bound to the frontend's address, for sharing. Raises OSError."""
-    sock = socket.socket(family_of(frontend.address), STREAM if frontend.protocol == "TCP" else DATAGRAM)
+    kind = STREAM if frontend.protocol == "TCP" else DATAGRAM
+    sock = new_socket(frontend.address, family_of(frontend.address), kind)
     try:
         if frontend.protocol == "TCP":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

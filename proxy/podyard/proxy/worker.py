@@ -16,10 +16,11 @@ import socket
 import sys
 from dataclasses import dataclass
 
+from podyard.process.limits import raise_descriptor_limit
 from podyard.process.logs import configure_logging
 from podyard.proxy.channel import Receiver, Sender
 from podyard.proxy.counters import ServiceCounters
-from podyard.proxy.descriptors import Descriptors, raise_limit
+from podyard.proxy.descriptors import Descriptors
 from podyard.proxy.listeners import Listener, Runtime
 from podyard.proxy.listeners.tcp import TcpListener
 from podyard.proxy.listeners.udp import UdpListener
@@ -133,7 +134,7 @@ def main(descriptor: int, log_level: str) -> None:
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
     poller = Poller()
-    descriptors = Descriptors(raise_limit(), poller)
+    descriptors = Descriptors(raise_descriptor_limit(), poller)
     runtime = Runtime(poller, PipePool(descriptors), descriptors, ServiceCounters(), poller)
     worker = Worker(socket.socket(fileno=descriptor), runtime)
     while not worker.done:

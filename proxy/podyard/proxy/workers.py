@@ -33,7 +33,7 @@ class Workers:
 
     def __init__(self, number: int, metrics: ProxyMetrics) -> None:
         self.number = number
-        self._metrics = metrics
+        self.metrics = metrics
         self._workers = [_Worker(index, metrics, self._close_removed) for index in range(number)]
         self._rules: dict[Frontend, Rule] = {}
         self._sockets: dict[Frontend, list[socket.socket]] = {}
@@ -79,7 +79,7 @@ class Workers:
 
     def forget(self, service: ServiceKey) -> None:
         """A Service is gone: its numbers need not be kept."""
-        self._metrics.forget(service)
+        self.metrics.forget(service)
         self._forgotten.append(service)
 
     def flush(self) -> None:
@@ -122,7 +122,7 @@ class Workers:
                 worker, [f for f in self._sockets if f not in self._opened and f not in self._removed]
             )
             status = await worker.ended()
-            self._metrics.worker_restarts += 1
+            self.metrics.worker_restarts += 1
             logger.error("worker %d ended (exit status %d), starting another", worker.index, status)
             if loop.time() - began < QUICK_SECONDS:
                 await asyncio.sleep(QUICK_SECONDS)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 
-from podyard.proxy.frontends import Frontends
 from podyard.proxy.listeners import Runtime
+from podyard.proxy.listeners.tcp import TcpListener, listen
 from podyard.proxy.service_network import ServiceNetwork
-from podyard.proxy.table import Changes, Frontend, Rule
+from podyard.proxy.sockets import bind
+from podyard.proxy.table import Frontend, Rule
 from tests.support.networks import Network, needs_root, networks
 
 pytestmark = needs_root
@@ -65,8 +65,9 @@ async def test_a_service_is_forwarded(runtime: Runtime, node: Network) -> None:
     backend = socket.create_server(("127.0.0.1", 0))
     frontend = Frontend("TCP", "10.96.0.9", 80)
     rule = Rule(("default", "web"), "", "ClusterIP", (backend.getsockname(),))
-    frontends = Frontends(replace(runtime, new_socket=made.socket), lambda *_: None)
-    frontends.apply(Changes(set={frontend: rule}))
+    sock = bind(frontend, made.socket)
+    listen(sock)
+    listener = TcpListener(rule, sock, runtime)
     with node.do(lambda: socket.socket()) as client:
         client.setblocking(False)
         loop = asyncio.get_running_loop()
@@ -76,6 +77,6 @@ async def test_a_service_is_forwarded(runtime: Runtime, node: Network) -> None:
         served.sendall(b"hi")
         served.close()
         assert await loop.sock_recv(client, 10) == b"hi"
-    frontends.close()
+    listener.close()
     backend.close()
     made.close()
