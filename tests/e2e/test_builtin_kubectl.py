@@ -1,9 +1,11 @@
-"""`podyard kubectl` beside the stock kubectl: the same commands, the same output and exit status."""
+"""`podyard kubectl` beside the stock kubectl: the same commands, the same output and exit status.
+
+What streams (exec, attach, run, logs, cp, port-forward, proxy) is in test_streams.py.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import tools
-from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, eventually, http, run
+from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, eventually, run
 from tests.support.terminal import Terminal
 
 OURS = [*PODYARD, "kubectl"]
@@ -339,16 +341,6 @@ def test_editing(both: Both, tmp_path: Path) -> None:
     assert "# * spec.ports[0].port: Invalid value: 99999" in copies[-1].read_text()
 
 
-def test_streams(both: Both) -> None:
-    both.ours_only("run", "shell", "--image=busybox", "--", "sleep", "1000")
-    both.ours_only("wait", "--for=condition=Ready", "pod/shell", "--timeout=40s")
-    sent = "one\ntwo\n" * 20_000
-    assert both.ours_only("exec", "-i", "shell", "--", "cat", stdin=sent).out == sent
-    failed = both.ours_only("exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 7", ok=False)
-    assert (failed.code, failed.out) == (7, "out\n")
-    assert failed.err == "err\ncommand terminated with exit code 7\n"
-
-
 def test_a_terminal(both: Both) -> None:
     """A shell with a terminal: its size, Ctrl-C, its exit status."""
     both.ours_only("run", "shell", "--image=busybox", "--", "sleep", "1000")
@@ -361,41 +353,6 @@ def test_a_terminal(both: Both) -> None:
         terminal.see("# ")
         terminal.type("exit 5\r")
         assert terminal.exit_code() == 5
-
-
-def test_run_attached(both: Both) -> None:
-    said = "for i in 1 2 3 4 5 6; do sleep 0.5; done; echo done; exit 4"
-    ended = both.ours_only(
-        "run", "once", "--image=busybox", "--restart=Never", "-i", "--rm", "--", "sh", "-c", said, ok=False
-    )
-    assert ended.code == 4
-    assert "done\n" in ended.out
-    assert 'pod "once" deleted\n' in ended.out
-    assert both.ours_only("get", "pod", "once", ok=False).code == 1
-
-
-def test_port_forward_and_copies(both: Both, tmp_path: Path) -> None:
-    both.ours_only("apply", "-f", "examples/run-my-nginx.yaml", "-f", "examples/nginx-svc.yaml")
-    both.ours_only("rollout", "status", "deployment/my-nginx")
-    command = [*OURS, "-n", both.ours, "port-forward", "svc/my-nginx", ":80"]
-    with subprocess.Popen(command, env=both.cluster.env, stdout=subprocess.PIPE, text=True) as forward:
-        assert forward.stdout is not None
-        matched = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> 80\n", forward.stdout.readline())
-        assert matched
-        for _ in range(3):
-            code, body = http(f"http://127.0.0.1:{matched[1]}/")
-            assert code == 200 and "Welcome to nginx!" in body
-        forward.terminate()
-
-    pod = both.ours_only("get", "pods", "-o", "jsonpath={.items[0].metadata.name}").out
-    source = tmp_path / "source"
-    (source / "inner").mkdir(parents=True)
-    (source / "inner" / "file").write_bytes(os.urandom(300_000))
-    remote = f"{both.ours}/{pod}:/tmp/{tmp_path.name}-{os.getpid()}"
-    both.ours_only("cp", str(source), remote)
-    both.ours_only("cp", remote, str(tmp_path / "back"))
-    assert (tmp_path / "back/inner/file").read_bytes() == (source / "inner/file").read_bytes()
-    both.ours_only("exec", pod, "--", "rm", "-r", remote.partition(":")[2])
 
 
 def test_watch(both: Both) -> None:

@@ -165,12 +165,6 @@ def kubectl(request: pytest.FixtureRequest, cluster: Cluster, prepared: str) -> 
     return Client(request.param, [tools.kubectls()[(1, minor)]], cluster, prepared)
 
 
-def test_old_and_new_clients_are_there() -> None:
-    """Else this file would prove little: SPDY alone is spoken by Debian's, WebSocket by new ones."""
-    tools.kubectl_at_least(31)
-    tools.kubectl_at_most(29)
-
-
 def test_exec(kubectl: Client) -> None:
     failed = kubectl("exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 7", ok=False)
     assert (failed.code, failed.out) == (7, "out\n")

@@ -56,13 +56,6 @@ def kubectl_at_least(minor: int) -> str:
     return path
 
 
-def kubectl_at_most(minor: int) -> str:
-    """The oldest kubectl, if it is 1.`minor` or older."""
-    if not kubectls() or next(reversed(kubectls())) > (1, minor):
-        _missing(f"kubectl 1.{minor} or older is not installed (.ci/kubectl gets Debian's)")
-    return next(reversed(kubectls().values()))
-
-
 def _candidates() -> list[str]:
     plain = shutil.which("kubectl")
     folders = [os.path.dirname(os.path.realpath(plain))] if plain else []
