@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import orjson
 import pytest
@@ -59,12 +60,10 @@ POD = {
 }
 
 
-def entries(namespace: str) -> list[Entry]:
-    assert namespace
+def entries(node: str) -> list[Entry]:
     pod = Stored("ns", "p", 1, orjson.dumps(POD))
     other = Stored("ns", "q", 2, orjson.dumps({"metadata": {"name": "q"}, "spec": {}}))
-    here = [Entry(pod, {}, {"spec.nodeName": "node1"}), Entry(other, {}, {"spec.nodeName": "node2"})]
-    return here if namespace == "ns" else []
+    return [Entry(pod if node == "node1" else other, {}, {"spec.nodeName": node})]
 
 
 def ask(
@@ -376,3 +375,34 @@ async def test_a_component_does_its_work_alone(server: RunningApiserver) -> None
         assert 'User "system:kube-proxy" cannot list resource "secrets"' in await refusal(proxy.list(SECRETS))
         with pytest.raises(StatusError, match='cannot watch resource "configmaps"'):
             await anext(proxy.watch(CONFIGMAPS))
+
+
+async def test_the_pods_of_a_node_are_known(server: RunningApiserver, admin: Client) -> None:
+    """Bound late, changed, gone: the node reads what its pods use, as long as they do."""
+    await admin.create(SECRETS, {"metadata": {"name": "late"}}, "default")
+    volumes = [{"name": "v", "secret": {"secretName": "late"}}]
+    await admin.create(PODS, pod("late", volumes=volumes), "default")
+    async with client_of(server, "system:node:node1", "system:nodes") as node:
+        await refusal(node.get(SECRETS, "late", "default"))
+        target = {"kind": "Node", "name": "node1"}
+        binding = {"metadata": {"name": "late"}, "target": target}
+        await admin.create(PODS, binding, "default", name="late", subresource="binding")
+        await node.get(SECRETS, "late", "default")
+        await admin.patch(PODS, "late", "default", {"metadata": {"labels": {"a": "b"}}})
+        await node.get(SECRETS, "late", "default")
+        await admin.delete(PODS, "late", "default", grace_period_seconds=0)
+        await refusal(node.get(SECRETS, "late", "default"))
+
+
+async def test_the_pods_of_a_node_are_known_after_a_restart(tmp_path: Path) -> None:
+    async with running_apiserver(tmp_path) as first:
+        client = Client(first.target, first.tls)
+        await client.create(SECRETS, {"metadata": {"name": "mine"}}, "default")
+        volumes = [{"name": "v", "secret": {"secretName": "mine"}}]
+        await client.create(PODS, pod("p", "node1", volumes=volumes), "default")
+        await client.close()
+    async with (
+        running_apiserver(tmp_path) as again,
+        client_of(again, "system:node:node1", "system:nodes") as node,
+    ):
+        await node.get(SECRETS, "mine", "default")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from podyard.apiserver.authorization import node, roles
-from podyard.apiserver.authorization.node import NodeAuthorizer, PodEntries, node_of
+from podyard.apiserver.authorization.node import NodeAuthorizer, PodsOf, node_of
 from podyard.apiserver.authorization.roles import rules_of
 from podyard.apiserver.authorization.rules import rules_review
 from podyard.apiserver.authz import AllowAuthenticated, Attributes, Decision
@@ -13,9 +13,9 @@ from podyard.apiserver.registry import User
 
 
 class ClusterAuthorizer:
-    """`pods` gives the pods there are now, from which follows what a node may read."""
+    """`pods` gives those of a node as they are now, from which follows what it may read."""
 
-    def __init__(self, pods: PodEntries) -> None:
+    def __init__(self, pods: PodsOf) -> None:
         self._nodes = NodeAuthorizer(pods)
         self._others = AllowAuthenticated()
 

@@ -6,9 +6,8 @@ A node reads the Secrets, ConfigMaps and claims that its pods use, and no others
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Protocol
 
 from podyard.apiserver.authorization.references import Reference, references_of
 from podyard.apiserver.authorization.roles import (
@@ -44,10 +43,8 @@ _ALLOWED = Decision(True)
 _NO_OPINION = Decision(False)
 
 
-class PodEntries(Protocol):
-    """Where to find the pods of a namespace, of all when it is empty."""
-
-    def __call__(self, namespace: str) -> list[Entry]: ...
+PodsOf = Callable[[str], Iterable[Entry]]
+"""Gives the pods that are bound to a node."""
 
 
 def node_of(user: User) -> str | None:
@@ -59,9 +56,9 @@ def node_of(user: User) -> str | None:
 
 
 class NodeAuthorizer:
-    """Decides for nodes; `pods` gives the pods there are now."""
+    """Decides for nodes; `pods` gives those of a node as they are now."""
 
-    def __init__(self, pods: PodEntries) -> None:
+    def __init__(self, pods: PodsOf) -> None:
         self._pods = pods
         read = self._read_referenced
         self._resources: dict[tuple[str, str], Callable[[str, Attributes], Decision]] = {
@@ -114,8 +111,8 @@ class NodeAuthorizer:
         if not asked.name:
             return Decision(False, "no object name found")
         wanted: Reference = (asked.resource, asked.name)
-        for entry in self._pods(asked.namespace):
-            if entry.fields["spec.nodeName"] == node and wanted in _references(entry.stored):
+        for entry in self._pods(node):
+            if entry.stored.namespace == asked.namespace and wanted in _references(entry.stored):
                 return _ALLOWED
         return Decision(False, f"no relationship found between node '{node}' and this object")
 

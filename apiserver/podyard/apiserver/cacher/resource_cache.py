@@ -25,6 +25,7 @@ class ResourceCache:
         """`oldest` is the revision from which the changes will be known."""
         self._entries: dict[Key, Entry] = {}
         self._keys: list[Key] = []  # sorted
+        self._on_node: dict[str, dict[Key, Entry]] = {}  # pods, by the node that they are bound to
         self._history: deque[CachedChange] = deque()
         self._limit = history
         self._oldest = oldest
@@ -40,6 +41,10 @@ class ResourceCache:
     def entries(self, namespace: str = "") -> Iterator[Entry]:
         """The objects of a namespace or of all, in order, as they are now."""
         return (self._entries[key] for key in _range(self._keys, namespace))
+
+    def entries_on(self, node: str) -> list[Entry]:
+        """The pods of a node; none for another resource."""
+        return list(self._on_node.get(node, {}).values())
 
     def entries_at(self, revision: int, namespace: str = "") -> Iterator[Entry]:
         """As they were at an older revision; Compacted when that is not known any more."""
@@ -74,6 +79,7 @@ class ResourceCache:
             del self._keys[bisect.bisect_left(self._keys, key)]
         else:
             return
+        self._index(key, old, new)
         change = CachedChange(revision, old, new)
         self._history.append(change)
         if len(self._history) > self._limit:
@@ -85,6 +91,21 @@ class ResourceCache:
         """An object that was there at the beginning."""
         self._entries[key] = entry
         bisect.insort(self._keys, key)
+        self._index(key, None, entry)
+
+    def _index(self, key: Key, old: Entry | None, new: Entry | None) -> None:
+        before, after = _node(old), _node(new)
+        if before and before != after:
+            there = self._on_node[before]
+            del there[key]
+            if not there:
+                del self._on_node[before]
+        if after and new is not None:
+            self._on_node.setdefault(after, {})[key] = new
+
+
+def _node(entry: Entry | None) -> str:
+    return entry.fields.get("spec.nodeName", "") if entry else ""
 
 
 def _range(keys: list[Key], namespace: str) -> list[Key]:
