@@ -32,6 +32,7 @@ Context = Any  # grpc.aio.ServicerContext is generic over messages, which the ge
 Find = Callable[[str, str, str], PodWorker | None]
 
 CHUNK_BYTES = 64 * 1024
+LOCALHOST = "127.0.0.1"
 IMAGE_WAITS = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
@@ -110,8 +111,8 @@ class StreamingService(StreamingServicer):
         host = ""
         try:
             sandbox = self._sandbox(start.pod)
-            host = dialled_address(sandbox)
-            reader, writer = await dial(sandbox, start.port)
+            host = dialled_address(sandbox, by_address=start.by_address)
+            reader, writer = await dial(sandbox, host, start.port)
         except (StatusError, OSError) as error:
             why = dial_error(host, start.port, error) if isinstance(error, OSError) else str(error)
             yield pb.PortForwardOutput(end=pb.PortForwardEnd(message=why))
@@ -146,21 +147,23 @@ class StreamingService(StreamingServicer):
         return status
 
 
-def dialled_address(sandbox: PodSandbox) -> str:
-    """Where a port of a pod is forwarded from: localhost, as in Kubernetes, if the pod has one of its own."""
-    return "127.0.0.1" if sandbox.config.network == NamespaceMode.POD else sandbox.config.ip
+def dialled_address(sandbox: PodSandbox, *, by_address: bool) -> str:
+    """Where a port of a pod is reached: on localhost, as by Kubernetes, if the pod has one of its own."""
+    own = sandbox.config.network == NamespaceMode.POD
+    return LOCALHOST if own and not by_address else sandbox.config.ip
 
 
-async def dial(sandbox: PodSandbox, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to a port of a pod, in the pod's own network. Raises OSError."""
-    address = (dialled_address(sandbox), port)
-    if sandbox.config.network != NamespaceMode.POD:
-        return await asyncio.open_connection(*address)
+async def dial(
+    sandbox: PodSandbox, host: str, port: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a port of a pod; to localhost in the pod's own network. Raises OSError."""
+    if host != LOCALHOST:
+        return await asyncio.open_connection(host, port)
     namespace = f"/proc/{sandbox.pid}/ns/net"
     sock = await asyncio.to_thread(in_network, namespace, lambda: socket.socket(socket.AF_INET))
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, address)
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
         return await asyncio.open_connection(sock=sock)
     except BaseException:
         sock.close()

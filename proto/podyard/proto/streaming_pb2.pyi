@@ -255,7 +255,10 @@ class PortForwardStart(google.protobuf.message.Message):
 
     POD_FIELD_NUMBER: builtins.int
     PORT_FIELD_NUMBER: builtins.int
+    BY_ADDRESS_FIELD_NUMBER: builtins.int
     port: builtins.int
+    by_address: builtins.bool
+    """as other pods reach it; else as programs of the pod do, on localhost"""
     @property
     def pod(self) -> global___ContainerRef:
         """`container` is empty"""
@@ -265,9 +268,10 @@ class PortForwardStart(google.protobuf.message.Message):
         *,
         pod: global___ContainerRef | None = ...,
         port: builtins.int = ...,
+        by_address: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["pod", b"pod"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["pod", b"pod", "port", b"port"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["by_address", b"by_address", "pod", b"pod", "port", b"port"]) -> None: ...
 
 global___PortForwardStart = PortForwardStart
 

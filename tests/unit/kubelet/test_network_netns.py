@@ -25,6 +25,7 @@ from podyard.kubelet.runtime import (
     RuntimeFailure,
 )
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime, remove_everything
+from podyard.kubelet.streaming import dial, dialled_address
 from podyard.process.namespaces import CLONE_NEWNET, setns
 from tests.support.networks import Network, needs_root, networks
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, needs_namespaces
@@ -123,6 +124,40 @@ async def test_a_program_listens_on_all_addresses_of_its_pod(
         )
         await serves(ip, 80)
         assert (await pods.log(container))[0][2] == "['PODYARD_PORTS', 'PORT', 'PORT_80']"
+
+
+LISTEN_APART = """
+import os, selectors, socket, sys
+ready = selectors.DefaultSelector()
+for address in (("127.0.0.1", 81), (sys.argv[1], 80)):
+    ready.register(socket.create_server(address), selectors.EVENT_READ)
+while True:
+    for key, _ in ready.select():
+        key.fileobj.accept()[0].sendall(b"hi")
+"""
+
+
+async def test_a_port_of_localhost_and_one_of_the_address(
+    runtime: SubprocessRuntime, provider: NetnsProvider, tmp_path: Path
+) -> None:
+    pods = Pods(tmp_path)
+    pods.runtime = runtime
+    ip = await sandbox(runtime, provider, "one", tmp_path)
+    (made,) = await runtime.list_pod_sandboxes()
+    await pods.run(
+        [sys.executable, "-S", "-c", LISTEN_APART, ip],
+        sandbox=made.id,
+        ports=[ContainerPort(container_port=80)],
+        listen=ListenMode.ADDRESS,
+        wait_for_ports=True,
+    )
+    for by_address, port, other in ((False, 81, 80), (True, 80, 81)):
+        host = dialled_address(made, by_address=by_address)
+        reader, writer = await dial(made, host, port)
+        assert await reader.read(2) == b"hi"
+        writer.close()
+        with pytest.raises(ConnectionRefusedError):
+            await dial(made, host, other)
 
 
 async def test_a_new_kubelet_takes_pods_over_and_mends_their_links(

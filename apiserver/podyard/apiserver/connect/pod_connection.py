@@ -21,12 +21,17 @@ class PodUnreachable(ConnectionError):
 
 
 class PodConnection:
-    """One connection (a ByteStream). It stands from the first `read` on that raises nothing."""
+    """One connection (a ByteStream): to the pod's localhost, or to its address.
 
-    def __init__(self, kubelet: StreamingAsyncStub, pod: Mapping[str, Any], port: int) -> None:
+    It stands from the first `read` on that raises nothing.
+    """
+
+    def __init__(
+        self, kubelet: StreamingAsyncStub, pod: Mapping[str, Any], port: int, *, by_address: bool = False
+    ) -> None:
         self._call = kubelet.PortForward()
         self._node = pod["spec"]["nodeName"]
-        self._start = PortForwardStart(pod=container_ref(pod, ""), port=port)
+        self._start = PortForwardStart(pod=container_ref(pod, ""), port=port, by_address=by_address)
 
     async def open(self) -> None:
         """Ask for it; once, and before anything else."""

@@ -86,7 +86,7 @@ class ProxyHandlers:
     async def _dialled(self, location: PodPort | NodePort) -> AsyncIterator[ByteStream]:
         if isinstance(location, PodPort):
             async with self._kubelets.of(location.pod) as kubelet:
-                connection = PodConnection(kubelet, location.pod, location.port)
+                connection = PodConnection(kubelet, location.pod, location.port, by_address=True)
                 try:
                     await connection.open()
                     yield connection
