@@ -1,4 +1,7 @@
-"""Several hosts on one machine: each has an address of 127.0.0.0/8, and a home directory of its own."""
+"""Several hosts on one machine, each with a home directory of its own.
+
+They have addresses of 127.0.0.0/8, or network namespaces that a bridge joins.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import PODYARD, Done, run
+from tests.support.networks import Network
 
 
 @dataclass(frozen=True)
 class Host:
-    """One host: what `podyard` keeps on it is below `home`."""
+    """One host: what `podyard` keeps on it is below `home`; `enter` are the words that go there."""
 
     home: Path
     address: str
     name: str
+    enter: tuple[str, ...] = ()
 
     @property
     def env(self) -> dict[str, str]:
@@ -28,7 +33,11 @@ class Host:
 
     def podyard(self, *words: str, ok: bool = True, timeout: float = 90) -> Done:
         """Run `podyard WORDS` on it."""
-        return run([*PODYARD, *words], env=self.env, ok=ok, timeout=timeout)
+        return self.run(*PODYARD, *words, ok=ok, timeout=timeout)
+
+    def run(self, *command: str, stdin: str = "", ok: bool = True, timeout: float = 60) -> Done:
+        """Run a command on it."""
+        return run([*self.enter, *command], env=self.env, stdin=stdin, ok=ok, timeout=timeout)
 
     def status(self) -> list[dict[str, Any]]:
         """Its processes."""
@@ -42,6 +51,8 @@ class Host:
 
 class Hosts:
     """A server, and hosts that join it."""
+
+    network = "loopback"
 
     def __init__(self, directory: Path, number: int, kubectl: str) -> None:
         self._directory = directory
@@ -57,7 +68,7 @@ class Hosts:
 
     def start_server(self, *words: str) -> Done:
         """Start the server, or start it again."""
-        made = ["--advertise", self.server.address, "--network", "loopback"]
+        made = ["--advertise", self.server.address, "--network", self.network]
         return self.server.podyard("server", "-d", "--name", self.server.name, *made, *words)
 
     def join_words(self) -> list[str]:
@@ -79,7 +90,7 @@ class Hosts:
 
     def kubectl(self, *words: str, stdin: str = "", ok: bool = True, timeout: float = 60) -> Done:
         """Run kubectl as the server's administrator."""
-        return run([self._kubectl, *words], env=self.server.env, stdin=stdin, ok=ok, timeout=timeout)
+        return self.server.run(self._kubectl, *words, stdin=stdin, ok=ok, timeout=timeout)
 
     def builtin(self, *words: str, ok: bool = True, timeout: float = 60) -> Done:
         """The same with `podyard kubectl`."""
@@ -94,3 +105,32 @@ class Hosts:
         for host in self.nodes.values():
             host.podyard("down", "--purge", ok=False)
         self.server.podyard("down", "--purge", "--name", self.server.name, ok=False)
+
+
+class LanHosts(Hosts):
+    """Hosts that are network namespaces, on one link. Takes root."""
+
+    network = "netns"
+
+    def __init__(self, directory: Path, number: int, kubectl: str) -> None:
+        self._lan = Network()
+        self._lan.shell("ip link add lan type bridge && ip link set lan up")
+        self._networks = [self._lan]
+        super().__init__(directory, number, kubectl)
+
+    def _host(self, directory: str, address: str, name: str) -> Host:
+        number = len(self._networks)
+        address = f"192.0.2.{number}"  # RFC 5737
+        network = Network()
+        self._networks.append(network)
+        self._lan.plug(f"port{number}", network, "eth0", "169.254.0.1/32", f"{address}/24")
+        self._lan.shell(f"ip address flush dev port{number} && ip link set port{number} master lan")
+        home = self._directory / directory
+        home.mkdir(parents=True, exist_ok=True)
+        return Host(home, address, name, ("nsenter", f"--net={network.path}"))
+
+    def close(self) -> None:
+        """End and remove everything."""
+        super().close()
+        for network in self._networks:
+            network.close()
