@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_each_has_its_identity(cluster: ClusterConfig) -> None:
     for identity in pki.identities(cluster):
         certificate(cluster, identity.file).verify_directly_issued_by(ca)
         assert (cluster.path / "pki" / f"{identity.file}.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_has_the_names_by_which_other_hosts_call_it(
+    cluster: ClusterConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> list[str]:
+        extensions = certificate(cluster, "apiserver").extensions
+        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+    monkeypatch.setattr("socket.gethostname", lambda: "one")
+    pki.ensure(cluster)
+    assert "one" not in names()
+    cluster = replace(cluster, advertise="192.0.2.10")
+    pki.ensure(cluster)
+    assert {"one", "192.0.2.10", "localhost", "127.0.0.1"} <= set(names())
+    monkeypatch.setattr("socket.gethostname", lambda: "other")
+    pki.ensure(cluster)
+    assert "other" in names() and "one" not in names()
 
 
 def test_what_is_good_is_kept(cluster: ClusterConfig) -> None:

@@ -7,6 +7,7 @@ ECDSA P-256. The CA lasts ten years, a certificate one; `ensure` renews what end
 from __future__ import annotations
 
 import datetime
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def identities(cluster: ClusterConfig) -> list[Identity]:
         "127.0.0.1",
         cluster.kubernetes_ip,
         cluster.control_plane_ip,
+        *((socket.gethostname(),) if cluster.advertise else ()),  # other hosts may call it by its name
     )
     found = [
         Identity("apiserver", "kube-apiserver", server_names=api_names),
