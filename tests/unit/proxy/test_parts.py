@@ -62,7 +62,7 @@ def test_a_handler_that_fails_does_not_stop_the_others() -> None:
 def test_timers_fire_in_order_and_can_be_cancelled() -> None:
     poller = Poller()
     fired: list[str] = []
-    poller.call_later(0.002, lambda: fired.append("second"))
+    poller.call_later(0.2, lambda: fired.append("second"))
     poller.call_later(0.001, lambda: fired.append("first"))
     poller.call_later(0, lambda: fired.append("never")).cancel()
     while len(fired) < 2:
