@@ -3,3 +3,14 @@
 `python -m bench proxy` starts everything that it measures, with configurations in a temporary
 directory, and ends it again. The proxy under test has core 0 to itself; load and backends share core 1.
 """
+
+from __future__ import annotations
+
+from bench.proxy import compare, faults, scale
+
+
+def run(rounds: int) -> None:
+    """Run all: the comparison, many Services, kill -9."""
+    compare.run(rounds)
+    scale.run()
+    faults.run(rounds)

@@ -27,9 +27,8 @@ HERE = ("127.201.8.1", "127.201.8.2")
 """Two servers that say which they are; changes go from one to the other."""
 
 
-def run(rounds: int) -> None:
-    """Measure each size once: its figures come from many changes, or take long to prepare."""
-    del rounds
+def run() -> None:
+    """Measure each size once: it takes long to prepare, and the changes are many."""
     table = Table(title=f"One port and {ENDPOINTS} endpoints a Service, one worker", title_justify="left")
     for title in ("Services", "start [s]", "change [ms]", "worst [ms]", "memory [MiB]", "of it the worker"):
         table.add_column(title, justify="right")

@@ -34,6 +34,8 @@ class Load:
         self.keepers = keepers
         self.answered = 0
         self.failures: list[str] = []
+        self.longest_connect = 0.0
+        """Seconds that the slowest of the new connections took."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._run()), daemon=True)
 
@@ -68,7 +70,10 @@ class Load:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 with _socket() as sock:
-                    await asyncio.get_running_loop().sock_connect(sock, target)
+                    loop = asyncio.get_running_loop()
+                    began = loop.time()
+                    await loop.sock_connect(sock, target)
+                    self.longest_connect = max(self.longest_connect, loop.time() - began)
                     self._count(target, await _exchange(sock, LAST_REQUEST))
         except OSError as error:
             self._failed(target, error)
