@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,3 +172,41 @@ def test_nodes_have_external_addresses(web: Namespace) -> None:
     for address in found:
         serves(address, port)
     assert all(address in web.kubectl("get", "nodes", "-o", "wide").out for address in found)
+
+
+def test_traffic_stays_where_the_service_prefers_it(web: Namespace) -> None:
+    web.kubectl("scale", "deployment", "web", "--replicas=3")
+    web.rolled_out("web")
+    config = web.cluster.config
+    for number, node in enumerate(config.node_names()):
+        web.kubectl("label", "node", node, f"topology.kubernetes.io/zone=zone-{number}", "--overwrite")
+    port = create(web, type="NodePort", trafficDistribution="PreferSameNode")["spec"]["ports"][0]["nodePort"]
+    pods = [(pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in web.pods("app=web")]
+    used = {node for node, _ in pods}
+
+    def hinted() -> bool:
+        items = web.json("endpointslices", "-l", "kubernetes.io/service-name=web")["items"]
+        found = [endpoint for item in items for endpoint in item["endpoints"] or ()]
+        return len(found) == 3 and all(
+            endpoint.get("hints", {}).get("forNodes") == [{"name": endpoint["nodeName"]}]
+            and endpoint["hints"]["forZones"] == [{"name": endpoint["zone"]}]
+            for endpoint in found
+        )
+
+    eventually(hinted)
+    for number, node in enumerate(config.node_names(), 1):
+        if node in used:
+            url = f"http://{config.node_ip(number)}:{port}/from-{node}"
+            assert [http(url)[0] for _ in range(6)] == [404] * 6
+
+    def where() -> dict[tuple[str, str], int]:
+        """How many requests that came to one node were answered on another (or the same) one."""
+        found: Counter[tuple[str, str]] = Counter()
+        for node, pod in pods:
+            for came_to in re.findall(r"GET /from-(\S+) ", web.kubectl("logs", pod).out):
+                found[came_to, node] += 1
+        return dict(found)
+
+    eventually(lambda: where() == {(node, node): 6 for node in used})
+    for node in config.node_names():
+        web.kubectl("label", "node", node, "topology.kubernetes.io/zone-")
