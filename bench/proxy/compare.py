@@ -21,6 +21,7 @@ FIGURES = (
     Figure("short connections", "1/s", 0, "HAProxy", "≥ 1.0x HAProxy"),
     Figure("CPU per connection", "µs", 1, "HAProxy", "≤ 1.0x"),
     Figure("keep-alive requests", "1/s", 0, "HAProxy", "≥ 1.0x"),
+    Figure("CPU per request", "µs", 1, "HAProxy", "≤ 1.0x"),
     Figure("p50, 1 connection", "µs", 0, "HAProxy", "≤ 1.0x"),
     Figure("p99, 1 connection", "µs", 0, "HAProxy", "≤ 1.0x"),
     Figure("p50, 32 connections", "µs", 0, "HAProxy", "≤ 1.0x"),
@@ -29,6 +30,7 @@ FIGURES = (
     Figure("bulk, 16 connections", "GB/s", 2, "HAProxy, 1 MiB pipes", "≥ 1.2x the tuned one"),
     Figure("CPU per GB, 16", "s", 2, "HAProxy, 1 MiB pipes", ""),
     Figure("UDP, there and back", "1/s", 0, "nginx stream", "≥ 1.0x nginx"),
+    Figure("CPU per datagram and answer", "µs", 1, "nginx stream", ""),
     Figure("idle connection", "KiB", 2, "HAProxy", "≤ 0.5x"),
 )
 
@@ -64,7 +66,7 @@ def measure(peer: Peer) -> dict[str, float]:
         short = loads.short_connections(peer, SECONDS)
         found["short connections"], found["CPU per connection"] = short.rate, short.cpu * 1e6
         kept = loads.keep_alive(peer, SECONDS)
-        found["keep-alive requests"] = kept.rate
+        found["keep-alive requests"], found["CPU per request"] = kept.rate, kept.cpu * 1e6
         found["p50, 32 connections"], found["p99, 32 connections"] = kept.p50, kept.p99
         lone = loads.lone(peer, SECONDS)
         found["p50, 1 connection"], found["p99, 1 connection"] = lone.p50, lone.p99
@@ -72,7 +74,10 @@ def measure(peer: Peer) -> dict[str, float]:
     many = loads.bulk(peer, SECONDS, 16)
     found["bulk, 16 connections"], found["CPU per GB, 16"] = many.rate / 1e9, many.cpu * 1e9
     if not peer.name.startswith("HAProxy"):
-        found["UDP, there and back"] = loads.udp(peer, SECONDS).rate
+        udp = loads.udp(peer, SECONDS)
+        found["UDP, there and back"], found["CPU per datagram and answer"] = udp.rate, udp.cpu * 1e6
     if peer.process and peer.name != "HAProxy, 1 MiB pipes":
         found["idle connection"] = loads.idle_memory(peer)
+    if not peer.process:
+        found = {figure: value for figure, value in found.items() if "CPU" not in figure}
     return found
