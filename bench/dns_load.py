@@ -159,15 +159,18 @@ def _collect(lane: _Lane, result: Flood, source: Iterator[Check]) -> None:
         _send(lane, source)
 
 
-def lone(address: Address, checks: Sequence[Check], count: int) -> list[float]:
-    """Ask `count` times, each when the last is answered; how many seconds each took, sorted."""
+def lone(address: Address, checks: Sequence[Check], count: int, seconds: float = float("inf")) -> list[float]:
+    """Ask up to `count` times, or for so long, each when the last is answered; what each took, sorted."""
     taken = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(LOST_SECONDS)
         sock.connect(address)
+        end = time.perf_counter() + seconds
         for check in islice(cycle(checks), count):
             message = os.urandom(2) + check[0]
             began = time.perf_counter()
+            if began > end:
+                break
             sock.send(message)
             answer = sock.recv(4096)
             taken.append(time.perf_counter() - began)
