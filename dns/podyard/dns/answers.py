@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from podyard.dns.types import AAAA, A
 from podyard.dns.wire import HEADER_BYTES, OPT_BYTES, Query
 
-GENERATION_BYTES = 12 << 20
+GENERATION_BYTES = 16 << 20
 """What one generation takes of memory, roughly."""
-OVERHEAD_BYTES = 400
+OVERHEAD_BYTES = 600
 """What a kept answer takes beside the bytes of itself and its question."""
 READY_BYTES = 1232
 """Larger answers are not in `ready`."""

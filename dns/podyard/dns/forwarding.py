@@ -74,6 +74,9 @@ class Forwarder:
 
     async def ask(self, query: Query, *, tcp: bool) -> bytes:
         """The answer to `query`, with its id and letter case. Raises NoAnswer."""
+        kept = self.kept(query, tcp=tcp)
+        if kept is not None:
+            return kept
         key = _key(query, tcp)
         task = self._asking.get(key)
         if task is None:
