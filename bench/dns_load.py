@@ -159,24 +159,44 @@ def _collect(lane: _Lane, result: Flood, source: Iterator[Check]) -> None:
         _send(lane, source)
 
 
-def lone(address: Address, checks: Sequence[Check], count: int, seconds: float = float("inf")) -> list[float]:
-    """Ask up to `count` times, or for so long, each when the last is answered; what each took, sorted."""
+def ask(sock: socket.socket, check: Check) -> float:
+    """Ask on a connected socket; the seconds to the answer. Raises OSError, ValueError if it is wrong."""
+    message = os.urandom(2) + check[0]
+    began = time.perf_counter()
+    sock.send(message)
+    answer = sock.recv(4096)
+    while answer[:2] != message[:2]:  # one that was lost, and now it is late
+        answer = sock.recv(4096)
+    seconds = time.perf_counter() - began
+    if not is_right(answer, check):
+        raise ValueError(f"a wrong answer: {answer.hex()}")
+    return seconds
+
+
+def lone(address: Address, checks: Sequence[Check], count: int, seconds: float) -> list[float]:
+    """Ask `count` times, or for so long, each when the last is answered; what each took, sorted.
+
+    One that is lost counts as LOST_SECONDS.
+    """
     taken = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(LOST_SECONDS)
-        sock.connect(address)
-        end = time.perf_counter() + seconds
+    end = time.perf_counter() + seconds
+    with connected(address) as sock:
         for check in islice(cycle(checks), count):
-            message = os.urandom(2) + check[0]
-            began = time.perf_counter()
-            if began > end:
+            try:
+                taken.append(ask(sock, check))
+            except TimeoutError:
+                taken.append(LOST_SECONDS)
+            if time.perf_counter() > end:
                 break
-            sock.send(message)
-            answer = sock.recv(4096)
-            taken.append(time.perf_counter() - began)
-            if answer[:2] != message[:2] or not is_right(answer, check):
-                raise ValueError(f"a wrong answer of {address[0]}: {answer.hex()}")
     return sorted(taken)
+
+
+def connected(address: Address) -> socket.socket:
+    """A socket for `ask`."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(LOST_SECONDS)
+    sock.connect(address)
+    return sock
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:

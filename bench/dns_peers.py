@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.dns_load import LOST_SECONDS, Address, Check, lone
+from bench.dns_load import LOST_SECONDS, Address, Check, ask, connected
 
 DOMAIN = "cluster.local"
 PORT = 5300
@@ -70,7 +70,8 @@ def start(
 def _wait(server: Server, check: Check, deadline: float) -> None:
     while True:
         try:
-            lone(server.address, [check], 1)
+            with connected(server.address) as sock:
+                ask(sock, check)
             return
         except (OSError, ValueError):
             if server.process.poll() is not None or time.monotonic() > deadline:

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.dns_load import Check, address_check, lone
+from bench.dns_load import Check, address_check, ask, connected
 from bench.dns_peers import DOMAIN, PORT, start
 from podyard.client.client import Object
 from tests.support.objects_api import ObjectsApi, objects_api
@@ -136,13 +136,14 @@ def _check(number: int, address: str) -> Check:
 async def _update(api: ObjectsApi, number: int, turn: int) -> float:
     """Seconds from the event's sending until the answer is the new one."""
     address = f"127.112.0.{turn + 1}"
-    lone_check = _check(number, address)
+    check = _check(number, address)
     began = time.perf_counter()
     await api.publish("services", "MODIFIED", service(number, address))
     while True:
         await asyncio.sleep(0)  # lets the event go out
         try:
-            lone(ADDRESS, [lone_check], 1)
+            with connected(ADDRESS) as sock:
+                ask(sock, check)
             return time.perf_counter() - began
         except ValueError:
             pass
