@@ -1,0 +1,22 @@
+# podyard's processes; docker-compose.yml makes a cluster of them.
+# BASE is any Debian with Python 3.11 or newer; `make image-base` makes one where no registry is reached.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+COPY . /src
+# Of the Kubernetes definitions only one version is used; the others are 100 MB.
+RUN python3 -m venv /opt/podyard \
+ && /opt/podyard/bin/pip install --quiet --no-cache-dir /src \
+ && find /opt/podyard/lib/*/site-packages/kubernetes_validate/kubernetes-json-schema -mindepth 1 -maxdepth 1 \
+      ! -name 'v1.37.0-local' -exec rm -r {} + \
+ && /opt/podyard/bin/pip uninstall --quiet --yes pip setuptools \
+ && find /opt/podyard -name __pycache__ -prune -exec rm -r {} +
+
+FROM ${BASE}
+COPY --from=build /opt/podyard /opt/podyard
+COPY docker/bin/ /usr/local/bin/
+RUN useradd --create-home --home-dir /var/lib/podyard podyard \
+ && mkdir /join /admin && chown podyard /join /admin \
+ && python3 -m compileall -q /opt/podyard/lib
+ENV PATH=/opt/podyard/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/podyard
+ENTRYPOINT ["/usr/local/bin/compose-role"]
