@@ -15,8 +15,10 @@ RUN python3 -m venv /opt/podyard \
 FROM ${BASE}
 COPY --from=build /opt/podyard /opt/podyard
 COPY docker/bin/ /usr/local/bin/
-RUN useradd --create-home --home-dir /var/lib/podyard podyard \
- && mkdir /join /admin && chown podyard /join /admin \
+COPY examples/ /var/lib/podyard/examples/
+RUN useradd --home-dir /var/lib/podyard podyard \
+ && mkdir /join /admin && chown podyard /join /admin /var/lib/podyard \
  && python3 -m compileall -q /opt/podyard/lib
 ENV PATH=/opt/podyard/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/podyard
+WORKDIR /var/lib/podyard
 ENTRYPOINT ["/usr/local/bin/compose-role"]

@@ -69,7 +69,7 @@ def test_a_server_has_the_names_by_which_other_hosts_call_it(
 def test_what_is_good_is_kept(cluster: ClusterConfig) -> None:
     pki.ensure(cluster)
     before = {file.name: file.read_bytes() for file in (cluster.path / "pki").iterdir()}
-    pki.ensure(cluster.with_nodes(3))
+    pki.ensure(replace(cluster, nodes=3))
     after = {file.name: file.read_bytes() for file in (cluster.path / "pki").iterdir()}
     assert {name: after[name] for name in before} == before
     assert "kubelet-node3.crt" in after

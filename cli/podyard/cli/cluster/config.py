@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from podyard.process.main import UserError
@@ -36,6 +36,7 @@ class ClusterConfig:
     apiserver's HTTPS port; its component API listens on the port after it. `network` is how pods get
     their addresses, on every node. `advertise` is this host's address for the other hosts of a cluster of
     many (`podyard server`), whose nodes are elsewhere; "" for a cluster of this machine alone.
+    `component_args` has further flags for the apiserver and the controller-manager.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ClusterConfig:
     nodes: int
     network: str = LOOPBACK
     advertise: str = ""
+    component_args: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -137,10 +139,6 @@ class ClusterConfig:
     def node_ip(self, number: int) -> str:
         """The address of node `number`, from 1."""
         return f"{self._part(10, 3)}.0.{number}"
-
-    def with_nodes(self, nodes: int) -> ClusterConfig:
-        """The same cluster with another number of nodes."""
-        return replace(self, nodes=nodes)
 
     def save(self) -> None:
         """Write it into the data directory, all or nothing."""

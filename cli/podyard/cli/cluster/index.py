@@ -8,7 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class _Wanted:
     api_port: int | None
     network: str | None
     advertise: str | None
+    component_args: dict[str, list[str]]
 
 
 def find_or_create(
@@ -68,6 +69,7 @@ def find_or_create(
     *,
     network: str | None = None,
     advertise: str | None = None,
+    component_args: dict[str, list[str]] | None = None,
 ) -> ClusterConfig:
     """The cluster to start: the one that is there, or a new one with ranges that nobody has.
 
@@ -75,7 +77,7 @@ def find_or_create(
     alone, and "" for `podyard server` without the flag.
     """
     config.check_name(name)
-    wanted = _Wanted(nodes, api_port, network, advertise)
+    wanted = _Wanted(nodes, api_port, network, advertise, component_args or {})
     with _index() as known:
         recorded = known.get(name)
         where = (data_dir or Path(recorded["dataDir"] if recorded else home() / name)).absolute()
@@ -125,7 +127,8 @@ def _changed(cluster: ClusterConfig, wanted: _Wanted) -> ClusterConfig:
     for flag, (given, made) in kept.items():
         if given is not None and given != made:
             raise UserError(f"cluster {name!r} was made with {flag} {made}; that stays")
-    return cluster if wanted.nodes is None else cluster.with_nodes(wanted.nodes)
+    nodes = cluster.nodes if wanted.nodes is None else wanted.nodes
+    return replace(cluster, nodes=nodes, component_args=cluster.component_args | wanted.component_args)
 
 
 def remember(name: str, where: Path) -> None:

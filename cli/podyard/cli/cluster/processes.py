@@ -127,6 +127,7 @@ def _apiserver(cluster: ClusterConfig) -> ProcessSpec:
         "--service-account-signing-key-file", _pki(cluster, "sa.key"),
         "--service-account-key-file", _pki(cluster, "sa.pub"),
         "--service-account-issuer", f"https://kubernetes.default.svc.{cluster.cluster_domain}",
+        *cluster.component_args.get("apiserver", ()),
     )  # fmt: skip
     return ProcessSpec("apiserver", cluster.api_url, arguments)
 
@@ -140,6 +141,7 @@ def _controller_manager(cluster: ClusterConfig) -> ProcessSpec:
         "--cluster-signing-cert-file", _pki(cluster, "ca.crt"),
         "--cluster-signing-key-file", _pki(cluster, "ca.key"),
         *(("--node-dns-port", str(NODE_DNS_PORT)) if cluster.advertise else ()),
+        *cluster.component_args.get("controller-manager", ()),
     )  # fmt: skip
     return ProcessSpec("controller-manager", "", arguments)
 

@@ -25,12 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--network", choices=NETWORKS, help=f"how pods get their addresses (default: {NETNS}, or as before)"
     )
+    up.add_component_arguments(parser)
 
 
 def command(args: argparse.Namespace) -> int:
     """Run the apiserver, the controllers and the DNS server; no node is on this host by that."""
     cluster = index.find_or_create(
-        args.name, args.data_dir, None, args.port, network=args.network, advertise=args.advertise or ""
+        args.name,
+        args.data_dir,
+        None,
+        args.port,
+        network=args.network,
+        advertise=args.advertise or "",
+        component_args=up.component_args(args),
     )
     return up.start(cluster, args)
 

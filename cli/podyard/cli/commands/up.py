@@ -13,6 +13,8 @@ from podyard.cli.cluster.run import Report
 from podyard.cli.cluster.steps import steps
 from podyard.process.logs import configure_logging
 
+COMPONENTS = ("apiserver", "controller-manager")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard up`."""
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pods on addresses of 127.0.0.0/8 (loopback), or nodes and pods in network namespaces of their "
         "own (netns) (default: loopback, or as before)",
     )
+    add_component_arguments(parser)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +42,33 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report-fd", type=int, default=-1, help=argparse.SUPPRESS)
 
 
+def add_component_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags for the components of the control plane."""
+    for component in COMPONENTS:
+        parser.add_argument(
+            f"--{component}-arg",
+            action="append",
+            metavar="FLAG=VALUE",
+            help=f"a further flag for the {component}, without dashes (repeatable; default: as before)",
+        )
+
+
+def component_args(args: argparse.Namespace) -> dict[str, list[str]]:
+    """What was given of them."""
+    given = {name: getattr(args, f"{name.replace('-', '_')}_arg") for name in COMPONENTS}
+    return {name: [f"--{flag.lstrip('-')}" for flag in flags] for name, flags in given.items() if flags}
+
+
 def command(args: argparse.Namespace) -> int:
     """Run it in the foreground until Ctrl-C, or start it in the background."""
-    cluster = index.find_or_create(args.name, args.data_dir, args.nodes, args.port, network=args.network)
+    cluster = index.find_or_create(
+        args.name,
+        args.data_dir,
+        args.nodes,
+        args.port,
+        network=args.network,
+        component_args=component_args(args),
+    )
     return start(cluster, args)
 
 
