@@ -3,12 +3,16 @@
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
-COPY . /src
+COPY pyproject.toml /src/
 # Of the Kubernetes definitions only one version is used; the others are 100 MB.
 RUN python3 -m venv /opt/podyard \
- && /opt/podyard/bin/pip install --quiet --no-cache-dir /src \
+ && python3 -c 'import tomllib; print(*tomllib.load(open("/src/pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+      >/src/dependencies \
+ && /opt/podyard/bin/pip install --quiet --no-cache-dir -r /src/dependencies \
  && find /opt/podyard/lib/*/site-packages/kubernetes_validate/kubernetes-json-schema -mindepth 1 -maxdepth 1 \
-      ! -name 'v1.37.0-local' -exec rm -r {} + \
+      ! -name 'v1.37.0-local' -exec rm -r {} +
+COPY . /src
+RUN /opt/podyard/bin/pip install --quiet --no-cache-dir --no-deps /src \
  && /opt/podyard/bin/pip uninstall --quiet --yes pip setuptools \
  && find /opt/podyard -name __pycache__ -prune -exec rm -r {} +
 

@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo up test unit e2e check format proto bench clean
+.PHONY: setup demo up test unit e2e check format proto bench image-base clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,10 @@ format: setup
 
 bench: setup
 	$(VENV)/bin/python -m bench
+
+# A local base for the Dockerfile, for machines that reach no image registry: PODYARD_BASE=podyard-base docker compose up
+image-base:
+	docker/base
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import compose as docker_compose
 from tests.e2e import tools
+from tests.e2e.compose import Compose
 from tests.e2e.harness import Cluster, Namespace
 
 _numbers = itertools.count(1)
@@ -44,3 +46,10 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield made
     finally:
         made.podyard("down", "--purge", ok=False)
+
+
+@pytest.fixture(scope="session")
+def compose() -> Iterator[Compose]:
+    """The cluster of docker-compose.yml, shared as the one above is."""
+    with docker_compose.running() as running:
+        yield running

@@ -25,7 +25,7 @@ def need(tool: str, package: str) -> str:
     """The path of a tool; without it the test fails in CI and is skipped elsewhere."""
     path = shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:{CI_NGINX}")
     if path is None:
-        _missing(f"{tool} is not installed (Debian: apt-get install {package})")
+        missing(f"{tool} is not installed (Debian: apt-get install {package})")
     assert path is not None
     return path
 
@@ -44,7 +44,7 @@ def kubectls() -> dict[tuple[int, int], str]:
 def kubectl() -> str:
     """The newest kubectl there is."""
     if not kubectls():
-        _missing("kubectl is not installed (https://kubernetes.io/docs/tasks/tools/)")
+        missing("kubectl is not installed (https://kubernetes.io/docs/tasks/tools/)")
     return next(iter(kubectls().values()))
 
 
@@ -52,7 +52,7 @@ def kubectl_at_least(minor: int) -> str:
     """The newest kubectl, if it is 1.`minor` or newer: older ones stream by SPDY."""
     path = kubectl()
     if next(iter(kubectls())) < (1, minor):
-        _missing(f"kubectl 1.{minor} or newer is not installed")
+        missing(f"kubectl 1.{minor} or newer is not installed")
     return path
 
 
@@ -69,7 +69,8 @@ def _version(path: str) -> tuple[int, int] | None:
     return (int(matched[1]), int(matched[2])) if matched else None
 
 
-def _missing(text: str) -> None:
+def missing(text: str) -> None:
+    """Something that a test needs is not there."""
     if os.environ.get("CI") == "true":
         pytest.fail(text)
     pytest.skip(text)
