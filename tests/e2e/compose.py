@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.e2e import tools
 from tests.e2e.harness import Done, eventually, run
@@ -52,7 +53,7 @@ class Compose:
         out = self.client("kubectl", "get", "nodes", "-o", path, ok=False).out
         return [name for name, _, ready in (word.partition("=") for word in out.split()) if ready == "True"]
 
-    def pods(self, selector: str) -> list[dict[str, object]]:
+    def pods(self, selector: str) -> list[Any]:
         """Pods as the client's kubectl sees them."""
         out = self.client("kubectl", "get", "pods", "-l", selector, "-o", "json").out
         return list(json.loads(out)["items"])
