@@ -255,6 +255,28 @@ def test_cordon_and_drain(hosts: Hosts) -> None:
         eventually(lambda: set(pods(hosts).values()) == {"node1", "node2"})
 
 
+def test_drain_by_deleting(hosts: Hosts) -> None:
+    """Past a budget, and of some pods alone."""
+    hosts.kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=2")
+    try:
+        for kubectl in (hosts.kubectl, hosts.builtin):
+            before = pods(hosts)
+            other = kubectl("drain", "node1", "--pod-selector=app=other", "--disable-eviction").out
+            assert other == "node/node1 cordoned\nnode/node1 drained\n"
+            assert pods(hosts) == before
+            done = kubectl("drain", "node1", "--disable-eviction", "--grace-period=1").out.splitlines()
+            gone = {pod for pod, node in before.items() if node == "node1"}
+            assert {f"pod/{pod} deleted" for pod in gone} <= set(done)
+            hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+            hosts.kubectl("uncordon", "node1")
+            hosts.kubectl("delete", "pods", "-l", "app=web")
+            hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+            eventually(lambda: set(pods(hosts).values()) == {"node1", "node2"})
+    finally:
+        hosts.kubectl("delete", "poddisruptionbudget", "web")
+        hosts.kubectl("uncordon", "node1")
+
+
 def test_a_budget_holds_a_drain_up(hosts: Hosts) -> None:
     hosts.kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=2")
     try:
@@ -377,7 +399,7 @@ def test_a_server_is_made_for_one_address(tmp_path: Path) -> None:
             missing.err
             == "podyard: --advertise ADDRESS is missing: by which address do other hosts reach this one?\n"
         )
-        hosts.start_server()
+        first = hosts.start_server().out
         for words, why in (
             (("server", "--advertise", "127.0.0.7"), f"was made with --advertise {hosts.server.address}"),
             (("up",), "is one of `podyard server`"),
@@ -388,6 +410,7 @@ def test_a_server_is_made_for_one_address(tmp_path: Path) -> None:
         assert hosts.server.podyard("down", "--name", name).out == f"Cluster {name} stopped.\n"
         stopped = hosts.server.podyard("status", "--name", name, ok=False)
         assert "is not running; `podyard server` starts it" in stopped.out
-        assert "join" in hosts.server.podyard("server", "-d", "--name", name).out  # goes on as it was made
+        again = hosts.server.podyard("server", "-d", "--name", name).out  # goes on as it was made
+        assert re.findall("--token .*", again) == re.findall("--token .*", first)
     finally:
         hosts.close()

@@ -75,6 +75,20 @@ def test_pods_of_all_hosts_reach_each_other(hosts: LanHosts) -> None:
             assert hosts.kubectl("exec", name, "--", *words).out == "200"
 
 
+def test_a_shell_on_a_node(hosts: LanHosts) -> None:
+    node = hosts.nodes["node1"]
+    words = "curl -s -o /dev/null -w %{http_code} -m 5 http://web"
+    assert eventually(lambda: node.podyard("shell", "-c", words, ok=False).out == "200")
+    assert node.podyard("shell", "node1", "-c", "exit 3", ok=False).code == 3
+    for host, said in (
+        (node, "this host is node node1, not node2"),
+        (hosts.server, f"the nodes of cluster {hosts.server.name} are other hosts"),
+    ):
+        refused = host.podyard("shell", "node2", "--name", host.name, ok=False)
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
+        assert said in refused.err
+
+
 def test_the_server_is_killed_and_comes_back(hosts: LanHosts) -> None:
     address = hosts.json("service", "web")["spec"]["clusterIP"]
     server = hosts.json("service", "kube-dns", "-n", "kube-system")["spec"]["clusterIP"]

@@ -73,7 +73,8 @@ class Place:
             # Late: it loads the client, which a cluster of one machine has no use for here.
             from podyard.cli.joining.publish import publish
 
-            told["join"] = await publish(self.cluster)
+            invitation = await publish(self.cluster)
+            told |= {"join": invitation.command, "hours": invitation.hours}
         return {"serving": str(kubeconfig.add_context(self.cluster)), **told}
 
     async def leave(self) -> None:

@@ -12,9 +12,6 @@ from podyard.cli.cluster.steps import Step, done
 if TYPE_CHECKING:
     from rich.status import Status
 
-TOKEN_HOURS = 24
-"""How long the token in the command that is shown lasts."""
-
 
 class Progress:
     """A line for each step as it turns ready; on a terminal, also what is still awaited."""
@@ -67,7 +64,8 @@ def how_to_use(cluster: ClusterConfig, said: dict[str, object], seconds: float) 
     )
     if cluster.advertise:
         return (
-            f"{ready}On every host that is to be a node, within {TOKEN_HOURS} hours:\n\n  {said['join']}\n\n"
+            f"{ready}On every host that is to be a node, within {said['hours']} hours:\n\n"
+            f"  {said['join']}\n\n"
             "  kubectl get nodes -o wide\n"
             f"  podyard token create{name} --print-join-command\n"
             f"  podyard status{name}\n"

@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 
 from podyard.cli.cluster import control, index
-from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.cli.joining import node_config
+from podyard.cli.joining.node_config import NodeConfig
 from podyard.cli.rootless import namespace
 from podyard.cli.rootless.enter import enter
 from podyard.process.main import UserError
@@ -17,7 +19,12 @@ from podyard.process.namespaces import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard shell`."""
-    parser.add_argument("node", nargs="?", default="node1", help="which node to be on (default: %(default)s)")
+    parser.add_argument(
+        "node",
+        nargs="?",
+        default="",
+        help="which node to be on (default: this host if it has joined, or node1)",
+    )
     parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
     parser.add_argument(
@@ -26,21 +33,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    """Become $SHELL in the cluster's namespaces, with its DNS server in /etc/resolv.conf."""
-    cluster = index.require(args.name, args.data_dir)
-    if args.node not in cluster.node_names():
-        raise UserError(f"there is no node {args.node!r}; there are {', '.join(cluster.node_names())}")
-    if not control.running_pid(cluster.path):
-        raise UserError(f"cluster {cluster.name} is not running; `podyard up` starts it")
+    """Become $SHELL on a node, with the cluster's DNS server in its /etc/resolv.conf."""
+    joined = node_config.load(index.place_of(args.name, args.data_dir))
     where = Path.cwd()
-    held = namespace.find(cluster.path, args.node) or namespace.find(cluster.path)
-    if held is not None:
-        enter(held.pid)
-    _use_cluster_dns(cluster)
+    name = _on_joined(joined, args.node) if joined else _on_own(args)
     os.chdir(where)
     shell = os.environ.get("SHELL", "/bin/sh")
-    os.environ["PS1"] = f"{args.node} $ "
+    os.environ["PS1"] = f"{name} $ "
     os.execvp(shell, [shell, "-c", args.script] if args.script else [shell, *_quiet(shell)])
+
+
+def _on_joined(node: NodeConfig, wanted: str) -> str:
+    """Be on this host, which has joined; give its name."""
+    if wanted not in ("", node.node_name):
+        raise UserError(f"this host is node {node.node_name}, not {wanted}")
+    if not control.running_pid(node.path):
+        raise UserError(f"node {node.node_name} is not running; `podyard join` starts it")
+    _use_cluster_dns(node.settings.cluster_dns, node.settings.cluster_domain)
+    return node.node_name
+
+
+def _on_own(args: argparse.Namespace) -> str:
+    """Be on a node of a cluster of this host; give its name."""
+    cluster = index.require(args.name, args.data_dir)
+    if cluster.advertise:
+        raise UserError(f"the nodes of cluster {cluster.name} are other hosts: `podyard shell` there")
+    name = args.node or "node1"
+    if name not in cluster.node_names():
+        raise UserError(f"there is no node {name!r}; there are {', '.join(cluster.node_names())}")
+    if not control.running_pid(cluster.path):
+        raise UserError(f"cluster {cluster.name} is not running; `podyard up` starts it")
+    held = namespace.find(cluster.path, name) or namespace.find(cluster.path)
+    if held is not None:
+        enter(held.pid)
+    _use_cluster_dns(cluster.dns_ip, cluster.cluster_domain)
+    return name
 
 
 def _quiet(shell: str) -> list[str]:
@@ -48,11 +75,8 @@ def _quiet(shell: str) -> list[str]:
     return ["--norc", "--noprofile"] if Path(shell).name == "bash" else []
 
 
-def _use_cluster_dns(cluster: ClusterConfig) -> None:
-    domain = cluster.cluster_domain
-    text = (
-        f"nameserver {cluster.dns_ip}\nsearch default.svc.{domain} svc.{domain} {domain}\noptions ndots:5\n"
-    )
+def _use_cluster_dns(server: str, domain: str) -> None:
+    text = f"nameserver {server}\nsearch default.svc.{domain} svc.{domain} {domain}\noptions ndots:5\n"
     try:
         unshare(CLONE_NEWNS)
         mount("none", "/", MS_REC | MS_PRIVATE)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from podyard.api.errors import StatusError
 from podyard.api.resources import CONFIGMAPS, SECRETS
 from podyard.cli.cluster.config import ClusterConfig
-from podyard.cli.cluster.progress import TOKEN_HOURS
 from podyard.cli.joining import tokens
 from podyard.cli.joining.settings import Object, info_map, settings_map, settings_of
 from podyard.client.client import Client
 from podyard.process.certificates import public_key_hash
 from podyard.process.main import UserError
 from podyard.process.tls import TlsFiles
+
+DESCRIPTION = "made by podyard server"
+TTL_SECONDS = 24 * 3600.0
 
 
 @contextlib.asynccontextmanager
@@ -36,16 +39,36 @@ async def administrator(cluster: ClusterConfig) -> AsyncIterator[Client]:
         await client.close()
 
 
-async def publish(cluster: ClusterConfig) -> str:
-    """Tell who the cluster is and what nodes must know; give the command that joins it."""
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The command that joins a cluster, and how many whole hours it is good."""
+
+    command: str
+    hours: int
+
+
+async def publish(cluster: ClusterConfig) -> Invitation:
+    """Tell who the cluster is and what nodes must know; give the command that joins it.
+
+    A server that starts again gives the same token, unless most of its time is over.
+    """
     async with administrator(cluster) as client:
         ca = (cluster.path / "pki" / "ca.crt").read_bytes()
         for wanted in (info_map(cluster, ca), settings_map(settings_of(cluster))):
             await _put(client, wanted)
-        token = await create_token(
-            client, tokens.generate(), seconds=TOKEN_HOURS * 3600.0, description="made by podyard server"
-        )
-    return join_command(cluster, token)
+        text, left = await _own_token(client, time.time())
+    return Invitation(join_command(cluster, text), round(left // 3600))
+
+
+async def _own_token(client: Client, now: float) -> tuple[str, float]:
+    """The server's token, and for how many seconds it is good."""
+    found = await client.list(SECRETS, tokens.NAMESPACE, field_selector=f"type={tokens.TYPE}")
+    for token in map(tokens.read_secret, found.items):
+        left = (token.expires or now) - now
+        if token.description == DESCRIPTION and left > TTL_SECONDS / 2:
+            return token.text, left
+    text = await create_token(client, tokens.generate(), seconds=TTL_SECONDS, description=DESCRIPTION)
+    return text, TTL_SECONDS
 
 
 async def create_token(client: Client, text: str, *, seconds: float, description: str) -> str:
