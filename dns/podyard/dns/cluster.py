@@ -17,6 +17,10 @@ from podyard.dns.zone import Zone
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
+GC_THRESHOLDS = gc.get_threshold()
+LOADING_THRESHOLD = 200_000
+"""Objects between two collections while the lists are loaded: all of them are here to stay."""
+
 logger = logging.getLogger("dns")
 
 
@@ -37,6 +41,7 @@ class Cluster:
         self._namespaces.add_handler(self._namespace_changed)
         self._dirty: dict[ServiceKey, None] = {}
         self._loading = True
+        gc.set_threshold(LOADING_THRESHOLD)
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
@@ -92,11 +97,12 @@ class Cluster:
 
 
 def _settle() -> None:
-    """Have the garbage collector pass over what is here to stay, and give back what is not.
+    """Have the garbage collector pass over what is here to stay, and give free memory back.
 
     A collection that looks at the objects of a hundred thousand pods keeps queries waiting for a tenth
     of a second.
     """
+    gc.set_threshold(*GC_THRESHOLDS)
     gc.collect()
     gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
