@@ -83,6 +83,7 @@ def test_a_good_one() -> None:
         ({**secret(), "type": "Opaque"}, "there is no bootstrap token"),
         (secret(token_secret="0123456789abcdeg"), "secret part of bootstrap token abcdef is wrong"),
         (secret(token_id="ghijkl"), "wrong"),
+        (secret(token_secret="0123456789abcdeé"), "wrong"),
         (secret(expiration="2023-11-14T22:13:20Z"), "has expired"),
         (secret(expiration="tomorrow"), "has expired"),
         (secret(usage_bootstrap_authentication="false"), "is not for authentication"),

@@ -37,9 +37,8 @@ def recognise(text: str, objects: Objects, now: float) -> User:
     if secret is None or secret.get("type") != SECRET_TYPE or "deletionTimestamp" in secret["metadata"]:
         raise TokenError(f"there is no bootstrap token {token_id}")
     data = decoded(secret)
-    if data.get("token-id") != token_id or not hmac.compare_digest(
-        data.get("token-secret", ""), token_secret
-    ):
+    known = data.get("token-secret", "").encode()
+    if data.get("token-id") != token_id or not hmac.compare_digest(known, token_secret.encode()):
         raise TokenError(f"the secret part of bootstrap token {token_id} is wrong")
     if expired(data, now):
         raise TokenError(f"bootstrap token {token_id} has expired")
