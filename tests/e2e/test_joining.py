@@ -161,9 +161,8 @@ def test_a_node_reads_and_writes_what_is_its_own(hosts: Hosts) -> None:
             "node 'node1' and this object\n",
         ),
         (
-            ("get", "node", "node2"),
-            'nodes "node2" is forbidden: User "system:node:node1" cannot get resource "nodes" in API group '
-            "\"\" at the cluster scope: node 'node1' cannot read 'node2', only its own Node object\n",
+            ("annotate", "node", "node2", "a=b"),
+            'nodes "node2" is forbidden: node "node1" is not allowed to modify node "node2"\n',
         ),
         (
             ("label", "node", "node1", "node-restriction.kubernetes.io/a=b"),
