@@ -73,9 +73,9 @@ class Workers:
         self._changed.pop(frontend, None)
         if frontend in self._opened:
             del self._opened[frontend]
-            self._closing += self._sockets.pop(frontend)
-        elif frontend in self._sockets:
+        else:
             self._removed[frontend] = None
+        self._closing += self._sockets.pop(frontend)
 
     def forget(self, service: ServiceKey) -> None:
         """A Service is gone: its numbers need not be kept."""
@@ -91,8 +91,6 @@ class Workers:
                 worker.tell(order, [])
         for worker in self._workers:
             self._send_opened(worker, self._opened)
-        for frontend in self._removed:
-            self._closing += self._sockets.pop(frontend)
         self._close_removed()
         self._changed.clear()
         self._opened.clear()
@@ -118,9 +116,7 @@ class Workers:
         while True:
             began = loop.time()
             await worker.start()
-            self._send_opened(
-                worker, [f for f in self._sockets if f not in self._opened and f not in self._removed]
-            )
+            self._send_opened(worker, [f for f in self._sockets if f not in self._opened])
             status = await worker.ended()
             self.metrics.worker_restarts += 1
             logger.error("worker %d ended (exit status %d), starting another", worker.index, status)

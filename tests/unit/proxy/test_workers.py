@@ -86,6 +86,18 @@ async def test_frontends_come_change_and_go(proxy: Proxy, address: str) -> None:
         assert await ask(address) == b"one"
 
 
+async def test_a_frontend_that_goes_from_one_service_to_another(proxy: Proxy, address: str) -> None:
+    """Removed and opened again in one sync."""
+    frontend = Frontend("TCP", address, 80)
+    async with backend(says(b"one"), address) as one, backend(says(b"two"), address) as two:
+        proxy.serve({frontend: rule(one)})
+        assert await ask(address) == b"one"
+        proxy.serve({frontend: rule(two)}, removed=(frontend,))
+        await until_answer(address, b"two")
+        proxy.serve({}, removed=(frontend,))
+        await until_refused(address)
+
+
 async def until_answer(address: str, answer: bytes) -> None:
     async with asyncio.timeout(10):
         while {await ask(address) for _ in range(20)} != {answer}:
