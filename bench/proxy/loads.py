@@ -101,7 +101,7 @@ def _own(peer: Peer, words: list[str]) -> Result:
     command = pinned(LOAD_CORE, [sys.executable, *words])
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     total, seconds = map(float, text.split())
-    return Result(total / seconds, (cpu_seconds(peer.pids()) - before) / total)
+    return Result(total / seconds, (cpu_seconds(peer.pids()) - before) / max(total, 1))
 
 
 def idle_memory(peer: Peer) -> float:

@@ -99,7 +99,7 @@ class Connection:
         if half.other.ended:
             self.close(reset=self._broken)
         else:
-            self._poller.again(half.pass_end_on)
+            self._poller.when_idle(half.pass_end_on)
 
     def sink_failed(self, half: Half) -> None:
         """Nothing goes there any more, but what came from there before may still be read."""

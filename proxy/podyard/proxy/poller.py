@@ -23,6 +23,8 @@ EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 EDGES_AND_ROOM = EDGES | select.EPOLLOUT
 LEVEL_IN = select.EPOLLIN
 BATCH = 256
+BUSY_TURNS = 8
+"""Turns after which what waits for an idle moment waits no longer."""
 
 logger = logging.getLogger("proxy")
 
@@ -57,6 +59,8 @@ class Poller:
         self._handlers: dict[int, Handler] = {}
         self._closing: list[int] = []
         self._later: list[Callable[[], None]] = []
+        self._idle: list[Callable[[], None]] = []
+        self._busy = 0
         self._timers: list[Timer] = []
         self._order = itertools.count()
 
@@ -87,6 +91,10 @@ class Poller:
         """Call `callback` after the others had their turn: for work that is too long for one."""
         self._later.append(callback)
 
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when nothing else is ready, or BUSY_TURNS later: for what may settle by itself."""
+        self._idle.append(callback)
+
     def now(self) -> float:
         """Seconds, of a clock that nobody sets."""
         return time.monotonic()
@@ -100,7 +108,8 @@ class Poller:
     def turn(self, longest: float = -1) -> None:
         """Wait for events, `longest` seconds at most (-1: for ever), and handle them."""
         handlers = self._handlers
-        for descriptor, events in self._epoll.poll(self._patience(longest), BATCH):
+        ready = self._epoll.poll(self._patience(longest), BATCH)
+        for descriptor, events in ready:
             handler = handlers.get(descriptor)
             if handler is not None:
                 try:
@@ -108,7 +117,12 @@ class Poller:
                 except Exception:
                     logger.exception("an event was not handled")
         if self._later:
-            self._call(self._take_later())
+            self._call(self._take(self._later))
+        if self._idle:
+            self._busy += 1
+            if not ready or self._busy > BUSY_TURNS:
+                self._busy = 0
+                self._call(self._take(self._idle))
         if self._timers:
             self._call(self._take_due())
         if self._closing:
@@ -122,16 +136,18 @@ class Poller:
         self._epoll.close()
 
     def _patience(self, longest: float) -> float:
-        if self._later or self._closing:
+        if self._later or self._idle or self._closing:
             return 0
         if self._timers:
             left = max(self._timers[0].when - self.now(), 0)
             return left if longest < 0 else min(left, longest)
         return longest
 
-    def _take_later(self) -> list[Callable[[], None]]:
-        later, self._later = self._later, []
-        return later
+    @staticmethod
+    def _take(waiting: list[Callable[[], None]]) -> list[Callable[[], None]]:
+        taken = waiting[:]
+        waiting.clear()
+        return taken
 
     def _take_due(self) -> list[Callable[[], None]]:
         due, now = [], self.now()

@@ -10,8 +10,8 @@ It is written for few system calls, and for few steps of Python between them:
   bytes go by splice(2) through a pooled pipe, and never enter Python. Small pieces in a row end that;
   counting bytes instead would send keep-alive traffic through pipes, which costs more than it saves.
 - Room in a socket is asked for (EPOLLOUT) only once it has refused something.
-- An end is passed on one turn later: by then the other side has often ended too, and then closing both
-  is all there is to do.
+- An end is passed on when there is nothing else to do, or a few turns later: by then the other side has
+  often ended too, and then closing both is all there is to do.
 """
 
 from __future__ import annotations
