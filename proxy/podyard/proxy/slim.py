@@ -25,7 +25,9 @@ _SPEC = (
 _PORT = ("name", "protocol", "port", "nodePort")
 _METADATA = ("namespace", "name", "uid", "resourceVersion")
 
-_shared: dict[str, Object] = {}
+_CONDITIONS = ("ready", "serving", "terminating")
+
+_shared: dict[tuple[bool | None, ...], Object] = {}
 """Conditions that look alike are one object: there are only a few kinds of them."""
 
 
@@ -64,7 +66,8 @@ def _slim_endpoint(endpoint: Object) -> Object:
             slim[name] = endpoint[name]
     conditions = endpoint.get("conditions")
     if conditions:
-        slim["conditions"] = _shared.setdefault(repr(sorted(conditions.items())), conditions)
+        key = tuple(map(conditions.get, _CONDITIONS))
+        slim["conditions"] = _shared.setdefault(key, conditions)
     return slim
 
 
