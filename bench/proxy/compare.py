@@ -51,7 +51,11 @@ def run(rounds: int) -> None:
             direct(),
         )
         peers = {peer.name: peer for peer in map(stack.enter_context, made)}
+        for peer in peers.values():
+            loads.short_connections(peer, 1)  # all of them have begun
+        idle = {name: [loads.idle_memory(peer)] for name, peer in peers.items() if peer.process}
         samples = in_turn(rounds, list(peers), lambda name: measure(peers[name]))
+        samples["idle connection"] = idle
     spread = "± half the range"
     title = (
         f"{SERVICES} Services, {os.cpu_count()} cores, medians of {rounds} rounds of {SECONDS} s ({spread})"
@@ -76,8 +80,6 @@ def measure(peer: Peer) -> dict[str, float]:
     if not peer.name.startswith("HAProxy"):
         udp = loads.udp(peer, SECONDS)
         found["UDP, there and back"], found["CPU per datagram and answer"] = udp.rate, udp.cpu * 1e6
-    if peer.process and peer.name != "HAProxy, 1 MiB pipes":
-        found["idle connection"] = loads.idle_memory(peer)
     if not peer.process:
         found = {figure: value for figure, value in found.items() if "CPU" not in figure}
     return found

@@ -105,14 +105,15 @@ def _own(peer: Peer, words: list[str]) -> Result:
 
 
 def idle_memory(peer: Peer) -> float:
-    """KiB of the proxy's own memory that each idle connection costs, over what it had after its start.
+    """KiB of the proxy's own memory that each idle connection costs; of a proxy that has had few before.
 
-    (Proxies keep freed memory for the next connection, so what they had just before says little.)
+    (Proxies keep freed memory for the next connection, so a second time it costs nothing.)
     """
+    before = private_kib(peer.pids())
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     with contextlib.ExitStack() as stack:
         for _ in range(IDLE):
             sock = stack.enter_context(socket.create_connection((peer.address, TCP_PORT)))
             sock.sendall(request)
             sock.recv(4096)
-        return (private_kib(peer.pids()) - peer.fresh_kib) / IDLE
+        return (private_kib(peer.pids()) - before) / IDLE

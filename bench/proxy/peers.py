@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.proxy.cpu import PROXY_CORE, family, pinned, private_kib
+from bench.proxy.cpu import PROXY_CORE, family, pinned
 from bench.proxy.services import BACKENDS, BULK, BULK_PORT, ECHO, TCP_PORT, UDP_PORT, WEB, Range
 
 START_SECONDS = 120.0
@@ -29,8 +29,6 @@ class Peer:
         self.process = process
         self.address = address
         """Where the load goes: to a Service in the middle of all."""
-        self.fresh_kib = private_kib(self.pids())
-        """Memory after its start."""
 
     def pids(self) -> list[int]:
         """Its processes; none for the direct way."""
