@@ -18,6 +18,7 @@ from bench.proxy.cpu import PROXY_CORE, family, pinned
 from bench.proxy.services import BACKENDS, BULK, BULK_PORT, ECHO, TCP_PORT, UDP_PORT, WEB, Range
 
 START_SECONDS = 120.0
+PACKAGES = "haproxy nginx libnginx-mod-stream wrk"
 PORTS = ((TCP_PORT, WEB), (BULK_PORT, BULK))
 
 
@@ -150,5 +151,5 @@ def need(program: str) -> str:
     """The path of a program; ends the benchmark with one line when it is not installed."""
     path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if path is None:
-        sys.exit(f"bench: {program} is not installed (Debian: apt-get install {program})")
+        sys.exit(f"bench: {program} is not installed (Debian: apt-get install {PACKAGES})")
     return path
