@@ -7,12 +7,32 @@ from typing import Any
 
 from podyard.kubectl.errors import ApiError, CommandError
 from podyard.kubectl.finder import Info
+from podyard.kubectl.flags import parse_bool
 from podyard.kubectl.session import Session
 from podyard.kubectl.watching import TimedOut, follow_object
 from podyard.kubectl.writing import Writer
 
 FOREVER = 7 * 24 * 3600.0
 """The seconds after which even a wait without limit ends."""
+
+
+def propagation(session: Session) -> str:
+    """The server's word for --cascade. Raises CommandError."""
+    policies = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
+    text = str(session["cascade"])
+    if text in policies:
+        return policies[text]
+    try:
+        meant = "background" if parse_bool(text) else "orphan"
+    except ValueError:
+        raise CommandError(
+            f'invalid cascade value ({text}). Must be "background", "foreground", or "orphan"'
+        ) from None
+    session.err(
+        f"warning: --cascade={text} is deprecated (boolean value) and can be replaced with "
+        f"--cascade={meant}.\n"
+    )
+    return policies[meant]
 
 
 def wait_until_gone(session: Session, info: Info, uid: str, deadline: float) -> None:

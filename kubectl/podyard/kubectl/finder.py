@@ -16,8 +16,6 @@ from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
 from podyard.kubectl.transport import JSON
 
-CHUNK = "500"
-
 _MISSING = (
     "You must provide one or more resources by argument or filename.\n"
     "Example resource specifications include:\n"
@@ -40,6 +38,15 @@ FILE_FLAGS = (
         short="R",
         kind="bool",
     ),
+    Flag(
+        "kustomize", "Not supported: use 'kustomize build DIR', and -f - to read what it writes.", short="k"
+    ),
+)
+CHUNK_SIZE_FLAG = Flag(
+    "chunk-size",
+    "Return large lists in chunks rather than all at once. Pass 0 to disable.",
+    kind="int",
+    default=500,
 )
 SELECTOR_FLAG = Flag(
     "selector",
@@ -69,7 +76,9 @@ class Info:
 
     @property
     def path(self) -> str:
-        """Its path on the server."""
+        """Its path on the server. Raises CommandError without a name: the path would be the collection's."""
+        if not self.name:
+            raise CommandError("resource name may not be empty")
         return self.resource.path(self.namespace, self.name)
 
     def __str__(self) -> str:
@@ -114,6 +123,7 @@ class Wanted:
     default_type: str = ""
     whole_objects: bool = False
     validate: bool = False
+    chunk: int = 500
 
     def query(self) -> dict[str, str]:
         """The query of a request for a collection. `whole_objects`: rows of tables have them."""
@@ -124,6 +134,11 @@ class Wanted:
 def wanted(session: Session, *, everything: bool = False) -> Wanted:
     """What the flags and arguments of a command say, as far as it has these flags."""
     values = session.flags.values
+    if values.get("kustomize"):
+        raise CommandError(
+            f"-k {values['kustomize']}: kustomizations are not supported; build it with "
+            f"'kustomize build {values['kustomize']}' and pass the result to -f -"
+        )
     return Wanted(
         session.args,
         values.get("filename") or (),
@@ -133,6 +148,7 @@ def wanted(session: Session, *, everything: bool = False) -> Wanted:
         values.get("all-namespaces") or False,
         everything or bool(values.get("all")),
         values.get("subresource") or "",
+        chunk=values.get("chunk-size", 500),
         validate="validate" in values and str(values["validate"]).lower() not in ("false", "ignore"),
     )
 
@@ -159,6 +175,8 @@ def plan(session: Session, what: Wanted) -> tuple[list[Request], bool]:
         return requests, len(requests) == 1
     if not selecting and not what.everything:
         raise CommandError("resource(s) were provided, but no name was specified")
+    if what.subresource:
+        raise CommandError("subresource cannot be used when bulk resources are specified")
     return [Request(one, _namespace(session, what, one)) for one in resources], False
 
 
@@ -204,8 +222,6 @@ def _resources(session: Session, text: str) -> list[Resource]:
     """The resources of a comma list; a category stands for its members."""
     found: dict[Resource, None] = {}
     for word in text.split(","):
-        if not word:
-            continue
         members = session.discovery.category(word) if session.discovery.has_category(word) else []
         for resource in members or [session.discovery.find(word)]:
             found[resource] = None
@@ -288,7 +304,7 @@ def _refreshed(session: Session, found: Found, accept: str) -> list[Info]:
 def _answer(session: Session, what: Wanted, request: Request, fetch: bool, accept: str) -> Iterator[Info]:
     resource = request.resource
     if not request.name:
-        for document in lists(session, request, what.query(), accept):
+        for document in lists(session, request, what, accept):
             yield from _unpack(resource, request.namespace, document)
         return
     info = Info(resource, request.namespace, request.name)
@@ -309,11 +325,10 @@ def _unpack(resource: Resource, namespace: str, document: dict[str, Any]) -> Ite
         yield Info(resource, metadata.get("namespace", ""), metadata["name"], item)
 
 
-def lists(
-    session: Session, request: Request, query: dict[str, str], accept: str = JSON
-) -> Iterator[dict[str, Any]]:
+def lists(session: Session, request: Request, what: Wanted, accept: str = JSON) -> Iterator[dict[str, Any]]:
     """A collection, chunk by chunk."""
-    asked = {**query, "limit": CHUNK}
+    query = what.query()
+    asked = {**query, "limit": str(what.chunk or "")}
     while True:
         path = request.resource.path(request.namespace)
         try:

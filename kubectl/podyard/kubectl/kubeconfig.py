@@ -12,6 +12,7 @@ from typing import Any
 
 from podyard.kubectl import yamltext
 from podyard.kubectl.errors import CommandError
+from podyard.kubectl.output import system_text
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
@@ -40,14 +41,16 @@ class Config:
         return found
 
     def document(self) -> dict[str, Any]:
-        """As it is written to a file."""
+        """As it is shown, and as it is written to a new file."""
+        named = {name: {"cluster": "", "user": "", **content} for name, content in self.contexts.items()}
+        sections = {"clusters": self.clusters, "contexts": named, "users": self.users}
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "preferences": {},
             "current-context": self.current_context,
             **{
-                section: [{"name": name, key: value} for name, value in sorted(self.section(section).items())]
+                section: [{"name": name, key: value} for name, value in sorted(sections[section].items())]
                 or None
                 for section, key in SECTIONS.items()
             },
@@ -70,8 +73,6 @@ def load(explicit: str = "") -> Config:
     for path in paths(explicit):
         document = read(path)
         if document is None:
-            if explicit:
-                raise CommandError(f"stat {explicit}: no such file or directory")
             continue
         merged.current_context = merged.current_context or str(document.get("current-context") or "")
         for section, key in SECTIONS.items():
@@ -83,17 +84,27 @@ def load(explicit: str = "") -> Config:
     return merged
 
 
+def check_exists(explicit: str) -> None:
+    """Raise CommandError when the file of --kubeconfig, which is to be used, is not there."""
+    if explicit and not os.path.exists(explicit):
+        raise CommandError(f"stat {explicit}: no such file or directory")
+
+
 def read(path: Path) -> dict[str, Any] | None:
     """One file as it is; None when it does not exist."""
     try:
         document = yamltext.load(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f'error loading config file "{path}": {error}') from None
+    except OSError as error:
+        action = "read" if path.is_dir() else "open"
+        raise CommandError(
+            f'error loading config file "{path}": {action} {path}: {system_text(error)}'
+        ) from None
+    except UnicodeDecodeError:
+        raise CommandError(f'error loading config file "{path}": it is no text in UTF-8') from None
     except yamltext.YAMLError as error:
-        text = " ".join(str(error).split())
-        raise CommandError(f'error loading config file "{path}": {text}') from None
+        raise CommandError(f'error loading config file "{path}": {yamltext.problem(error)}') from None
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -142,7 +153,16 @@ _CLUSTER_FLAGS = {
     "insecure-skip-tls-verify": "insecure-skip-tls-verify",
     "tls-server-name": "tls-server-name",
 }
-_USER_FLAGS = {"token": "token", "client-certificate": "client-certificate", "client-key": "client-key"}
+_USER_FLAGS = {
+    "token": "token",
+    "client-certificate": "client-certificate",
+    "client-key": "client-key",
+    "username": "username",
+    "password": "password",
+    "as": "as",
+    "as-uid": "as-uid",
+    "as-group": "as-groups",
+}
 
 
 def choose(config: Config, flags: dict[str, Any]) -> Target:

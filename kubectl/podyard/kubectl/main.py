@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from podyard.kubectl.commands import COMMANDS, Command, load
-from podyard.kubectl.errors import CommandError, report
+from podyard.kubectl.errors import CommandError, UsageError, report
 from podyard.kubectl.flags import Flag, check_required, parse
+from podyard.kubectl.output import failed as output_failed
+from podyard.kubectl.output import reader_gone
 from podyard.kubectl.session import GLOBAL_FLAGS, Session
 
 PROGRAM = "kubectl"
@@ -17,10 +20,20 @@ HELP = Flag("help", "help for the command", short="h", kind="bool")
 
 def main(words: Sequence[str]) -> int:
     """Run one command line, without the program's name; give the exit status."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `kubectl … | head` ends quietly
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        status = _run(list(words))
+        return _flushed(lambda: _run(list(words)))
+    except BrokenPipeError:
+        reader_gone()
+    except OSError as error:
+        sys.stderr.write(report(output_failed(error)))
+        return 1
+
+
+def _flushed(action: Callable[[], int]) -> int:
+    """The exit status of what is done; what it wrote has reached its reader. Raises OSError if it cannot."""
+    try:
+        status = action()
         sys.stdout.flush()
         return status
     except CommandError as error:
@@ -64,11 +77,15 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(help_text(command))
         return 0
     assert command.run is not None
-    return command.run(Session(parsed, path)) or 0
+    session = Session(parsed, path, _names(command.flags))
+    status = command.run(session) or 0
+    if session["warnings-as-errors"] and (count := session.transport.warnings):
+        raise CommandError(f"{count} warning{'s' if count > 1 else ''} received")
+    return status
 
 
-def _names(flags: Sequence[Flag]) -> set[str]:
-    return {flag.name for flag in flags}
+def _names(flags: Sequence[Flag]) -> frozenset[str]:
+    return frozenset(flag.name for flag in flags)
 
 
 def _take_command(words: list[str]) -> tuple[str, list[str]]:
@@ -91,18 +108,21 @@ def _take_command(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _no_child(path: str, command: Command, child: str, words: list[str]) -> int:
-    if child and "-h" not in words and "--help" not in words:
-        raise CommandError(_unknown(child, path, command.children))
     from podyard.kubectl.usage import help_text
 
-    sys.stdout.write(help_text(command))
-    return 0
+    if "-h" in words or "--help" in words:
+        sys.stdout.write(help_text(command))
+        return 0
+    if child:
+        raise UsageError(path, f'unknown command "{child}"')
+    sys.stderr.write(help_text(command))
+    return 1
 
 
 def _unknown(word: str, path: str, known: Iterable[str]) -> str:
     close = [name for name in sorted(known) if _distance(word, name) <= 2 or name.startswith(word)]
     hint = "\n\nDid you mean this?\n" + "".join(f"\t{one}\n" for one in close) if close else ""
-    return f'unknown command "{word}" for "{path}"{hint}'
+    return f'unknown command {json.dumps(word)} for "{path}"{hint}'
 
 
 def _distance(one: str, other: str) -> int:

@@ -108,16 +108,8 @@ def _documents(text: str, source: str) -> Iterator[Any]:
             yield yamltext.load(part)
         except yamltext.YAMLError as error:
             raise CommandError(
-                f"error parsing {source}: error converting YAML to JSON: {yaml_problem(error)}"
+                f"error parsing {source}: error converting YAML to JSON: {yamltext.problem(error)}"
             ) from None
-
-
-def yaml_problem(error: Exception) -> str:
-    """What is wrong with YAML, in one line."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    if mark is None:
-        return str(error)
-    return f"yaml: line {mark.line + 1}: {problem}"
 
 
 def _json_documents(text: str) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from podyard.api.times import from_rfc3339
 from podyard.kubectl.describe.lines import label_selector
-from podyard.kubectl.errors import CommandError
+from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.finder import Info, Wanted, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
@@ -36,6 +36,14 @@ def timeout_flag(seconds: float) -> Flag:
         kind="duration",
         default=seconds,
     )
+
+
+def running_timeout(session: Session) -> float:
+    """The seconds of --pod-running-timeout. Raises UsageError unless there are some."""
+    seconds = float(session["pod-running-timeout"])
+    if seconds <= 0:
+        raise UsageError(session.command, "--pod-running-timeout must be higher than zero")
+    return seconds
 
 
 def named(session: Session, name: str) -> Info:

@@ -8,6 +8,7 @@ from typing import Any
 
 from podyard.kubectl import kubeconfig
 from podyard.kubectl.discovery import Discovery
+from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag, Parsed, parse_duration
 from podyard.kubectl.transport import Transport
 
@@ -34,6 +35,23 @@ GLOBAL_FLAGS = (
         "Zero means don't timeout requests.",
         default="0",
     ),
+    Flag("as", "Username to impersonate for the operation."),
+    Flag("as-group", "Group to impersonate for the operation; may be repeated.", kind="array"),
+    Flag("as-uid", "UID to impersonate for the operation."),
+    Flag("username", "Username for basic authentication to the API server"),
+    Flag("password", "Password for basic authentication to the API server"),
+    Flag(
+        "warnings-as-errors",
+        "Treat warnings received from the server as errors and exit with a non-zero exit code",
+        kind="bool",
+    ),
+    Flag("cache-dir", "Without effect: nothing is cached."),
+    Flag("disable-compression", "Without effect: nothing is compressed.", kind="bool"),
+    Flag("match-server-version", "Without effect.", kind="bool"),
+    Flag("log-flush-frequency", "Without effect.", kind="duration"),
+    Flag("profile", "Without effect."),
+    Flag("profile-output", "Without effect."),
+    Flag("vmodule", "Without effect."),
     Flag("v", "number for the log level verbosity; from 6 on requests are shown", short="v", kind="int"),
 )
 """The flags that every command takes."""
@@ -42,9 +60,10 @@ GLOBAL_FLAGS = (
 class Session:
     """One run of a command."""
 
-    def __init__(self, parsed: Parsed, command: str) -> None:
+    def __init__(self, parsed: Parsed, command: str, own: frozenset[str] = frozenset()) -> None:
         self.flags = parsed
         self.command = command
+        self._own = own  # flags of the command; where one has the name of a global flag it is not that one
 
     def __getitem__(self, flag: str) -> Any:
         return self.flags.values[flag]
@@ -65,15 +84,26 @@ class Session:
 
     @cached_property
     def target(self) -> kubeconfig.Target:
-        """The chosen cluster, user and namespace."""
-        chosen = {flag.name: self[flag.name] for flag in GLOBAL_FLAGS if self.given(flag.name)}
+        """The chosen cluster, user and namespace. Raises CommandError."""
+        kubeconfig.check_exists(self["kubeconfig"])
+        chosen = {
+            flag.name: self[flag.name]
+            for flag in GLOBAL_FLAGS
+            if self.given(flag.name) and flag.name not in self._own
+        }
         return kubeconfig.choose(self.config, chosen)
 
     @cached_property
     def transport(self) -> Transport:
         """The connection to the server."""
         text = self["request-timeout"]
-        seconds = float(text) if text.isdigit() else parse_duration(text)
+        try:
+            seconds = float(text) if text.isdigit() else parse_duration(text)
+        except ValueError:
+            raise CommandError(
+                "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed "
+                "by a corresponding time unit (e.g. 1s | 2m | 3h)"
+            ) from None
         return Transport(self.target, timeout=seconds, verbosity=self["v"])
 
     @cached_property

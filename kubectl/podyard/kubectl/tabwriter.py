@@ -69,8 +69,8 @@ def _pad(cells: list[str], widths: list[int]) -> str:
     )
 
 
-def tabbed(text: str) -> str:
-    """Text aligned as `kubectl describe` does."""
-    writer = TabWriter(0, 2)
+def tabbed(text: str, minimum: int = 0, padding: int = 2) -> str:
+    """Text aligned, without arguments as `kubectl describe` does."""
+    writer = TabWriter(minimum, padding)
     writer.write(text)
     return writer.flush()

@@ -12,11 +12,12 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from podyard.kubectl.errors import ApiError, CommandError, PlainError
 from podyard.kubectl.kubeconfig import Target
+from podyard.kubectl.output import system_text
 
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -109,8 +110,8 @@ class Transport:
         return self.request(method, path, **options).json()
 
     @contextlib.contextmanager
-    def stream(self, path: str, query: Query | None = None, accept: str = JSON) -> Iterator[IO[bytes]]:
-        """A GET whose answer is read while it comes, on a connection of its own. Raises ApiError."""
+    def stream(self, path: str, query: Query | None = None, accept: str = JSON) -> Iterator[Iterator[bytes]]:
+        """The lines of the answer to a GET, while they come, on a connection of its own. Raises ApiError."""
         connection = self._connect()
         try:
             with self._errors():
@@ -120,7 +121,7 @@ class Transport:
             self._warn(reply)
             if reply.status >= 400:
                 Reply(reply.status, reply.read()).json()
-            yield reply
+            yield _lines(reply)
         finally:
             connection.close()
 
@@ -135,7 +136,12 @@ class Transport:
         headers = {"User-Agent": "podyard-kubectl", **more}
         if self._authorization:
             headers["Authorization"] = self._authorization
-        return headers
+        return {**headers, **impersonation(self._target.user)}
+
+    @property
+    def warnings(self) -> int:
+        """How many different warnings the server has given."""
+        return len(self._warned)
 
     @property
     def host(self) -> str:
@@ -156,6 +162,10 @@ class Transport:
         """Where the server is. Raises CommandError for certificates that cannot be read."""
         host = self._split.hostname or "localhost"
         if self._split.scheme != "https":
+            if self._split.scheme != "http":
+                raise PlainError(
+                    f'Unable to connect to the server: unsupported protocol scheme "{self._split.scheme}"'
+                )
             return Endpoint(host, self._split.port or 80, None, None)
         if self._context is None:
             self._context = tls_context(self._target)
@@ -205,12 +215,17 @@ class Transport:
                 "Unable to connect to the server: net/http: request canceled (timeout)"
             ) from None
         except ssl.SSLCertVerificationError as error:
-            text = f"tls: failed to verify certificate: {error.verify_message}"
+            text = f"tls: failed to verify certificate: x509: {_x509_text(error)}"
             raise PlainError(f"Unable to connect to the server: {text}") from None
         except ssl.SSLError as error:
             raise PlainError(f"Unable to connect to the server: {error.reason or error}") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise PlainError(f"Unable to connect to the server: {error}") from None
+        except socket.gaierror:
+            text = f"dial tcp: lookup {self._split.hostname}: no such host"
+            raise PlainError(f"Unable to connect to the server: {text}") from None
+        except OSError as error:
+            raise PlainError(f"Unable to connect to the server: {system_text(error)}") from None
+        except http.client.HTTPException as error:
+            raise PlainError(f"Unable to connect to the server: {error or type(error).__name__}") from None
 
     def _log(self, method: str, path: str, status: int) -> None:
         if self._verbosity >= 6:
@@ -225,6 +240,18 @@ class Transport:
                 yellow = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
                 label = "\x1b[33;1mWarning:\x1b[0m" if yellow else "Warning:"
                 print(f"{label} {text}", file=sys.stderr)
+
+
+def _lines(reply: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What comes, line by line. Raises CommandError when the connection breaks."""
+    try:
+        yield from reply
+    except TimeoutError:
+        raise CommandError(
+            "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
+        ) from None
+    except (OSError, http.client.HTTPException):
+        raise CommandError("unexpected EOF") from None
 
 
 class _NamedConnection(http.client.HTTPSConnection):
@@ -249,6 +276,15 @@ def encode_query(query: Query | None, path: str = "") -> str:
     if not pairs:
         return ""
     return ("&" if "?" in path else "?") + urlencode(pairs, doseq=True)
+
+
+def _x509_text(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with a certificate, in Go's words where it has some."""
+    text = error.verify_message.rstrip(".")
+    unknown = ("self-signed certificate", "self signed certificate", "unable to get")
+    if text.startswith(unknown):
+        return "certificate signed by unknown authority"
+    return "certificate has expired or is not yet valid" if "expired" in text else text
 
 
 def _warning_text(header: str) -> str:
@@ -309,6 +345,17 @@ def _memory_file(content: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
+
+
+def impersonation(user: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that ask to act as somebody else. Raises CommandError for several groups."""
+    groups = user.get("as-groups") or []
+    if (groups or user.get("as-uid")) and not user.get("as"):
+        raise CommandError("requesting uid, groups or user-extra for without impersonating a user")
+    if len(groups) > 1:
+        raise CommandError(f"--as-group: one group can be impersonated, {len(groups)} are given")
+    headers = {"User": user.get("as"), "Uid": user.get("as-uid"), "Group": "".join(groups)}
+    return {f"Impersonate-{name}": str(value) for name, value in headers.items() if value}
 
 
 def authorization(target: Target) -> str:

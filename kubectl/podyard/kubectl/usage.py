@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podyard.kubectl.commands import COMMANDS, Command
+from podyard.kubectl.commands import COMMANDS, Command, load
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import GLOBAL_FLAGS
 
@@ -25,12 +25,27 @@ def help_text(command: Command) -> str:
     if command.example:
         parts.append("Examples:\n" + "".join(f"  {line}\n" for line in command.example.splitlines()))
     if command.children:
-        parts.append("Available Commands:\n" + "".join(f"  {name}\n" for name in command.children))
+        parts.append("Available Commands:\n" + _children(command))
     if command.flags:
         parts.append("Options:\n" + "\n\n".join(map(_flag, command.flags)) + "\n")
     parts.append(f"Usage:\n  kubectl {command.usage} [options]\n")
-    parts.append("Global options: " + ", ".join(f"--{flag.name}" for flag in GLOBAL_FLAGS) + "\n")
+    parts.append('Use "kubectl options" for the flags that every command takes.\n')
     return "\n".join(parts)
+
+
+def options() -> str:
+    """The flags that every command takes."""
+    flags = "\n\n".join(map(_flag, GLOBAL_FLAGS))
+    return f"The following options can be passed to any command:\n\n{flags}\n"
+
+
+def _children(command: Command) -> str:
+    """The sub-commands, each under its first name."""
+    names: dict[str, str] = {}
+    for name, module in command.children.items():
+        names.setdefault(module, name)
+    width = max(map(len, names.values())) + 2
+    return "".join(f"  {name:{width}}{load(module).short}\n" for module, name in names.items())
 
 
 def _flag(flag: Flag) -> str:

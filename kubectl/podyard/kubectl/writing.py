@@ -63,7 +63,7 @@ class Writer:
         query = {**self._query, "force": "true"} if force else self._query
         return self._session.transport.json(
             "PATCH",
-            info.resource.path(info.namespace, info.name, subresource),
+            f"{info.path}/{subresource}" if subresource else info.path,
             query=query,
             body=patch,
             content_type=_CONTENT_TYPES[patch_type],

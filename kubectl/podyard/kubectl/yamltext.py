@@ -222,3 +222,11 @@ _ordered = cmp_to_key(_compare)
 
 def _by_key(item: tuple[str, Any]) -> Any:
     return _ordered(item[0])
+
+
+def problem(error: Exception) -> str:
+    """What is wrong with YAML, in one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return str(error)
+    return f"yaml: line {mark.line + 1}: {problem}"

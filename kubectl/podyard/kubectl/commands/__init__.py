@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "annotate": ("annotate", "Update the annotations on a resource"),
     "api-resources": ("api_resources", "Print the supported API resources on the server"),
     "api-versions": ("api_versions", "Print the supported API versions on the server"),
+    "auth": ("auth", "Inspect authorization"),
+    "top": ("top", "Display resource (CPU/memory) usage: not available"),
+    "options": ("options", "List the flags that every command takes"),
     "config": ("config", "Modify kubeconfig files"),
     "version": ("version", "Print the client and server version information"),
 }

@@ -73,6 +73,7 @@ COMMAND = Command(
             kind="bool",
         ),
         Flag("output", "Output format. One of: (wide, name).", short="o"),
+        Flag("cached", "Without effect: nothing is cached.", kind="bool"),
         Flag("sort-by", "If non-empty, sort list of resources using specified field: name or kind."),
     ),
     "kubectl api-resources --namespaced=true -o wide",

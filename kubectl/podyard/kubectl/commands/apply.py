@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import ApiError, CommandError, UsageError, raise_all, with_source
 from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
-from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
+from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, output_format, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.threeway import merge_patch, strategic_patch
 from podyard.kubectl.writing import LAST_APPLIED, VALIDATE_FLAG, Writer, current, manager_flag
 
+_Done = TypeVar("_Done")
 _RETRIES = 5
 _MISSING_ANNOTATION = (
     "Warning: resource {} is missing the {} annotation which is required by kubectl apply. kubectl apply "
@@ -28,8 +30,9 @@ def run(session: Session) -> int:
     """Create each object, or change it into what the file says."""
     if session.args:
         raise UsageError(session.command, f"Unexpected args: [{' '.join(session.args)}]")
-    if not session["filename"]:
+    if not session["filename"] and not session["kustomize"]:
         raise CommandError("must specify one of -f and -k")
+    _check(session)
     what = wanted(session)
     selector, what.selector = what.selector, ""
     found = find(session, what)
@@ -46,6 +49,21 @@ def run(session: Session) -> int:
     applier.flush()
     raise_all(errors)
     return 0
+
+
+def _check(session: Session) -> None:
+    if session["prune"]:
+        raise CommandError(
+            "--prune is not supported: delete what is no longer in the files with 'kubectl delete'"
+        )
+    if not session["overwrite"]:
+        raise CommandError("--overwrite=false is not supported: what is applied always overwrites")
+    if session["force-conflicts"] and not session["server-side"]:
+        raise CommandError("--force-conflicts only works with --server-side")
+    if session["server-side"] and dry_run(session) == "client":
+        raise CommandError(
+            "--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
+        )
 
 
 def _selected(info: Info, selector: str) -> bool:
@@ -96,7 +114,8 @@ class _Applier:
             self._server_side(info)
             return
         modified = annotated(info.object)
-        now = current(self._session, info)
+        about = f"retrieving current configuration of:\n{_identity(info)}\nfrom server for:"
+        now = self._try(about, info, lambda: current(self._session, info))
         if now is None:
             obj = without_nulls(modified)
             if self._strategy != "client":
@@ -141,9 +160,13 @@ class _Applier:
         raise AssertionError("unreachable")
 
     def _recreate(self, info: Info, modified: dict[str, Any]) -> dict[str, Any]:
-        from podyard.kubectl.deletion import delete_and_wait
+        from podyard.kubectl.deletion import FOREVER, delete_and_wait, propagation
 
-        delete_and_wait(self._session, info, {"propagationPolicy": "Background"})
+        session = self._session
+        options: dict[str, Any] = {"propagationPolicy": propagation(session)}
+        if session["grace-period"] >= 0:
+            options["gracePeriodSeconds"] = session["grace-period"]
+        delete_and_wait(session, info, options, session["timeout"] or FOREVER)
         return self._writer.create(info.resource, info.namespace, without_nulls(modified))
 
     def _server_side(self, info: Info) -> None:
@@ -151,15 +174,14 @@ class _Applier:
         obj = self._writer.patch(info, "apply", body, force=self._session["force-conflicts"])
         self._say(obj, "serverside-applied")
 
-    def _try(self, verb: str, info: Info, action: Any) -> dict[str, Any]:
+    def _try(self, verb: str, info: Info, action: Callable[[], _Done]) -> _Done:
         try:
-            done: dict[str, Any] = action()
-            return done
+            return action()
         except CommandError as error:
             raise with_source(error, verb, info.source) from None
 
     def _say(self, obj: dict[str, Any], operation: str) -> None:
-        if self._session["output"] not in ("", "name"):
+        if output_format(self._session)[0] not in ("", "name"):
             self._objects.append(obj)
             return
         self._session.out(printer_for(self._session, operation)(obj))
@@ -183,23 +205,18 @@ def _original(now: dict[str, Any]) -> dict[str, Any]:
 
 
 def _patch_error(error: ApiError, info: Info, patch: dict[str, Any]) -> CommandError:
-    api_version, kind = info.object["apiVersion"], info.object["kind"]
-    about = (
-        f"applying patch:\n{compact(patch)}\nto:\n"
-        f'Resource: "{_gvr(info)}", GroupVersionKind: "{_gvk(api_version, kind)}"\n'
-        f'Name: "{info.name}", Namespace: "{info.namespace}"\nfor:'
-    )
+    about = f"applying patch:\n{compact(patch)}\nto:\n{_identity(info)}\nfor:"
     return with_source(with_source(error, "patching", info.source), about, info.source)
 
 
-def _gvr(info: Info) -> str:
+def _identity(info: Info) -> str:
+    """Which object it is, in two lines of an error."""
     resource = info.resource
-    return f"{resource.group}/{resource.version}, Resource={resource.plural}"
-
-
-def _gvk(api_version: str, kind: str) -> str:
-    group, _, version = api_version.rpartition("/")
-    return f"{group}/{version}, Kind={kind}"
+    version = f"{resource.group}/{resource.version}"
+    return (
+        f'Resource: "{version}, Resource={resource.plural}", GroupVersionKind: "{version}, '
+        f'Kind={info.object["kind"]}"\nName: "{info.name}", Namespace: "{info.namespace}"'
+    )
 
 
 COMMAND = Command(
@@ -214,6 +231,32 @@ COMMAND = Command(
         VALIDATE_FLAG,
         manager_flag("kubectl-client-side-apply"),
         Flag("force", "If a change is refused, delete and re-create the resource.", kind="bool"),
+        Flag("prune", "Not supported.", kind="bool"),
+        Flag("prune-allowlist", "Not supported.", kind="array"),
+        Flag("all", "Not supported: it goes with --prune.", kind="bool"),
+        Flag(
+            "overwrite",
+            "If false, what others have changed in the fields applied is an error.",
+            kind="bool",
+            default=True,
+        ),
+        Flag(
+            "cascade",
+            "How dependents of an object are deleted that --force re-creates.",
+            default="background",
+            bare="background",
+        ),
+        Flag(
+            "grace-period",
+            "Seconds given to an object to end that --force re-creates.",
+            kind="int",
+            default=-1,
+        ),
+        Flag(
+            "timeout", "How long to wait for the end of an object that --force re-creates.", kind="duration"
+        ),
+        Flag("wait", "Without effect: an object that --force re-creates is always waited for.", kind="bool"),
+        Flag("openapi-patch", "Without effect.", kind="bool", default=True),
         Flag("server-side", "If true, apply runs in the server instead of the client.", kind="bool"),
         Flag("force-conflicts", "If true, server-side apply will force the changes.", kind="bool"),
     ),

@@ -8,7 +8,15 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.commands.exec import STREAM_FLAGS
 from podyard.kubectl.errors import CommandError, UsageError
-from podyard.kubectl.podfinder import CONTAINER_FLAG, Pod, choose_container, named, pod_of, timeout_flag
+from podyard.kubectl.podfinder import (
+    CONTAINER_FLAG,
+    Pod,
+    choose_container,
+    named,
+    pod_of,
+    running_timeout,
+    timeout_flag,
+)
 from podyard.kubectl.session import Session
 from podyard.kubectl.streaming import Streams, run_stream, with_terminal
 
@@ -16,13 +24,13 @@ from podyard.kubectl.streaming import Streams, run_stream, with_terminal
 def run(session: Session) -> int:
     """Connect our streams to a running container's."""
     if not session.args:
-        raise UsageError(session.command, "at least 1 argument is required for attach")
+        raise CommandError("at least 1 argument is required for attach")
     if len(session.args) > 2:
         saw = len(session.args)
         raise UsageError(
             session.command, f"expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {saw}"
         )
-    pod = pod_of(session, named(session, "/".join(session.args)), session["pod-running-timeout"])
+    pod = pod_of(session, named(session, "/".join(session.args)), running_timeout(session))
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise CommandError(f"cannot attach a container in a completed pod; current phase is {phase}")

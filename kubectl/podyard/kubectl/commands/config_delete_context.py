@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.configfiles import file_of, remove_context
+from podyard.kubectl.configfiles import file_of, remove
 from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.session import Session
 
@@ -21,7 +21,7 @@ def run(session: Session) -> int:
             'warning: this removed your active context, use "kubectl config use-context" to select a '
             "different one\n"
         )
-    path = remove_context(session, name)
+    path = remove(session, "contexts", name)
     session.out(f"deleted context {name} from {path}\n")
     return 0
 

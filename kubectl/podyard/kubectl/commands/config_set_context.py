@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from podyard.kubectl.commands import Command
-from podyard.kubectl.configfiles import put_context
+from podyard.kubectl.configfiles import change
 from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
@@ -18,12 +20,12 @@ def run(session: Session) -> int:
     name = session.config.current_context if session["current"] else session.args[0]
     if not name:
         raise CommandError("no current context is set")
-    exists = name in session.config.contexts
-    content = dict(session.config.contexts.get(name, {}))
-    for field in _FIELDS:
-        if session.given(field):
-            content[field] = session[field]
-    put_context(session, name, {key: value for key, value in content.items() if value})
+    given = {field: session[field] for field in _FIELDS if session.given(field)}
+
+    def changed(content: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in {**content, **given}.items() if value}
+
+    exists = change(session, "contexts", name, changed)
     session.out(f'Context "{name}" {"modified" if exists else "created"}.\n')
     return 0
 

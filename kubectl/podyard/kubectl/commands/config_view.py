@@ -10,7 +10,7 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.kubeconfig import Config
-from podyard.kubectl.printers import OUTPUT_FLAGS, document_printer
+from podyard.kubectl.printers import FORMATS, PRINT_FLAGS, document_printer
 from podyard.kubectl.session import Session
 
 _SECRETS = {
@@ -34,7 +34,7 @@ def run(session: Session) -> int:
                 _flatten(content)
             if not session["raw"]:
                 content |= {key: text for key, text in _SECRETS.items() if content.get(key)}
-    session.out(document_printer(session, session["output"] or "yaml")(document))
+    session.out(document_printer(session)(document))
     return 0
 
 
@@ -71,7 +71,8 @@ COMMAND = Command(
     "Display merged kubeconfig settings or a specified kubeconfig file",
     run,
     (
-        *OUTPUT_FLAGS,
+        Flag("output", f"Output format. One of: ({', '.join(sorted(FORMATS))}).", "o", default="yaml"),
+        *PRINT_FLAGS,
         Flag("raw", "Display raw byte data and sensitive data", kind="bool"),
         Flag("minify", "Remove all information not used by current-context from the output", kind="bool"),
         Flag("flatten", "Flatten the resulting kubeconfig file into self-contained output", kind="bool"),

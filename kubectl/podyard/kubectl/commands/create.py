@@ -15,7 +15,7 @@ def run(session: Session) -> int:
     """Create every object of the files."""
     if session.args:
         raise UsageError(session.command, f"Unexpected args: [{' '.join(session.args)}]")
-    if not session["filename"]:
+    if not session["filename"] and not session["kustomize"]:
         session.err("Error: must specify one of -f and -k\n\n")
         from podyard.kubectl.usage import help_text
 
@@ -49,13 +49,27 @@ COMMAND = Command(
     (*FILE_FLAGS, SELECTOR_FLAG, *CREATE_FLAGS),
     "kubectl create -f ./pod.json\nkubectl create deployment my-dep --image=nginx",
     {
+        "clusterrole": "create_clusterrole",
+        "clusterrolebinding": "create_clusterrolebinding",
         "configmap": "create_configmap",
         "cm": "create_configmap",
+        "cronjob": "create_cronjob",
+        "cj": "create_cronjob",
         "deployment": "create_deployment",
         "deploy": "create_deployment",
+        "ingress": "create_ingress",
+        "ing": "create_ingress",
         "job": "create_job",
         "namespace": "create_namespace",
         "ns": "create_namespace",
+        "poddisruptionbudget": "create_poddisruptionbudget",
+        "pdb": "create_poddisruptionbudget",
+        "priorityclass": "create_priorityclass",
+        "pc": "create_priorityclass",
+        "quota": "create_quota",
+        "resourcequota": "create_quota",
+        "role": "create_role",
+        "rolebinding": "create_rolebinding",
         "secret": "create_secret",
         "service": "create_service",
         "svc": "create_service",

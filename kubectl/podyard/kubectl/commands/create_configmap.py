@@ -7,6 +7,7 @@ from typing import Any
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import CREATE_FLAGS, create, metadata, only_name
+from podyard.kubectl.hashing import APPEND_HASH_FLAG, with_hash
 from podyard.kubectl.session import Session
 from podyard.kubectl.sources import SOURCE_FLAGS, read_sources
 
@@ -27,6 +28,8 @@ def run(session: Session) -> int:
             obj.setdefault("data", {})[key] = value.decode()
         except UnicodeDecodeError:
             obj.setdefault("binaryData", {})[key] = base64.b64encode(value).decode()
+    if session["append-hash"]:
+        obj = with_hash(obj)
     create(session, obj, "failed to create configmap:")
     return 0
 
@@ -35,7 +38,7 @@ COMMAND = Command(
     "create configmap NAME [--from-file=[key=]source] [--from-literal=key1=value1]",
     "Create a config map from a local file, directory or literal value",
     run,
-    (*SOURCE_FLAGS, *CREATE_FLAGS),
+    (*SOURCE_FLAGS, APPEND_HASH_FLAG, *CREATE_FLAGS),
     "kubectl create configmap my-config --from-file=path/to/bar\n"
     "kubectl create configmap my-config --from-literal=key1=config1",
 )

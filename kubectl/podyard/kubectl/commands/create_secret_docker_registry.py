@@ -14,6 +14,7 @@ from podyard.kubectl.commands.create_secret_generic import (
 from podyard.kubectl.creating import CREATE_FLAGS, only_name
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.hashing import APPEND_HASH_FLAG
 from podyard.kubectl.session import Session
 from podyard.kubectl.sources import SOURCE_FLAGS, read_sources
 
@@ -32,7 +33,11 @@ def run(session: Session) -> int:
             "either --from-file or the combination of --docker-username, --docker-password and "
             "--docker-server is required"
         )
-    if not values:
+    if values:
+        if len(values) > 1:
+            raise CommandError("--from-file names one file: it becomes the key .dockerconfigjson")
+        values = {_KEY: next(iter(values.values()))}
+    else:
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         entry = {"username": user, "password": password, "email": email, "auth": pair}
         auths = {server: {key: value for key, value in entry.items() if value}}
@@ -51,6 +56,7 @@ COMMAND = Command(
         Flag("docker-email", "Email for Docker registry"),
         Flag("docker-server", "Server location for Docker registry", default="https://index.docker.io/v1/"),
         *SOURCE_FLAGS,
+        APPEND_HASH_FLAG,
         *CREATE_FLAGS,
     ),
 )

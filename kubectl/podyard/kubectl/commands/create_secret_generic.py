@@ -9,6 +9,7 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import CREATE_FLAGS, create, metadata, only_name
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.hashing import APPEND_HASH_FLAG, with_hash
 from podyard.kubectl.session import Session
 from podyard.kubectl.sources import SOURCE_FLAGS, read_sources
 
@@ -31,6 +32,8 @@ def create_secret(session: Session, name: str, secret_type: str, values: Mapping
         obj["data"] = {key: base64.b64encode(value).decode() for key, value in values.items()}
     if secret_type:
         obj["type"] = secret_type
+    if session["append-hash"]:
+        obj = with_hash(obj)
     create(session, obj, "failed to create secret")
 
 
@@ -38,6 +41,6 @@ COMMAND = Command(
     "create secret generic NAME [--type=string] [--from-file=[key=]source] [--from-literal=key1=value1]",
     "Create a secret from a local file, directory, or literal value",
     run,
-    (Flag("type", "The type of secret to create"), *SOURCE_FLAGS, *CREATE_FLAGS),
+    (Flag("type", "The type of secret to create"), *SOURCE_FLAGS, APPEND_HASH_FLAG, *CREATE_FLAGS),
     "kubectl create secret generic my-secret --from-literal=key1=supersecret",
 )

@@ -10,6 +10,7 @@ from podyard.kubectl.commands.create_secret_generic import create_secret
 from podyard.kubectl.creating import CREATE_FLAGS, only_name
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.hashing import APPEND_HASH_FLAG
 from podyard.kubectl.session import Session
 
 
@@ -53,6 +54,7 @@ COMMAND = Command(
     (
         Flag("cert", "Path to PEM encoded public key certificate."),
         Flag("key", "Path to private key associated with given certificate."),
+        APPEND_HASH_FLAG,
         *CREATE_FLAGS,
     ),
     "kubectl create secret tls tls-secret --cert=path/to/tls.crt --key=path/to/tls.key",

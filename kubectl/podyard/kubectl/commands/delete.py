@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.deletion import FOREVER, wait_until_gone
+from podyard.kubectl.deletion import FOREVER, propagation, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, raise_all, with_source
 from podyard.kubectl.finder import (
     ALL_NAMESPACES_FLAG,
@@ -19,6 +19,7 @@ from podyard.kubectl.finder import (
     wanted,
 )
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import DRY_RUN_FLAG, dry_run
 from podyard.kubectl.session import Session
 from podyard.kubectl.writing import Writer
@@ -26,6 +27,9 @@ from podyard.kubectl.writing import Writer
 
 def run(session: Session) -> int:
     """Delete objects, and wait until they are gone."""
+    if session["raw"]:
+        session.out(compact(session.transport.json("DELETE", session["raw"])))
+        return 0
     grace = _grace(session)
     _check(session, grace)
     what = wanted(session)
@@ -69,9 +73,12 @@ def _check(session: Session, grace: int) -> None:
     output = session["output"]
     if output not in ("", "name"):
         raise CommandError(f"unexpected -o output mode: {output}. We only support '-o name'")
-    for flag in ("selector", "field-selector"):
-        if session["all"] and session[flag]:
-            raise CommandError(f"cannot set --all and --{flag} at the same time")
+    if session["all"] and session["selector"]:
+        raise CommandError("setting 'all' parameter but found a non empty selector. ")
+    if session["all"] and session["field-selector"]:
+        raise CommandError("cannot set --all and --field-selector at the same time")
+    if not session.args and not session["filename"] and (session["all"] or session["selector"]):
+        raise CommandError("at least one resource must be specified to use a selector")
     if session["force"] and grace > 0:
         raise CommandError("--force and --grace-period greater than 0 cannot be specified together")
     if session["force"]:
@@ -81,28 +88,13 @@ def _check(session: Session, grace: int) -> None:
         )
 
 
-def _cascade(session: Session) -> str:
-    policies = {
-        "background": "Background",
-        "true": "Background",
-        "foreground": "Foreground",
-        "orphan": "Orphan",
-        "false": "Orphan",
-    }
-    if session["cascade"] not in policies:
-        raise CommandError(
-            f'invalid cascade value ({session["cascade"]}). Must be "background", "foreground", or "orphan"'
-        )
-    return policies[session["cascade"]]
-
-
 def _delete_all(
     session: Session, infos: list[Info], grace: int
 ) -> tuple[list[tuple[Info, str]], list[CommandError]]:
     """Delete one after the other; gives what was deleted, with its uid, and the errors."""
     strategy = dry_run(session)
     writer = Writer(session, strategy)
-    options: dict[str, Any] = {"propagationPolicy": _cascade(session)}
+    options: dict[str, Any] = {"propagationPolicy": propagation(session)}
     if grace >= 0:
         options["gracePeriodSeconds"] = grace
     if session.enforce_namespace and any(not info.resource.namespaced for info in infos):
@@ -165,6 +157,7 @@ COMMAND = Command(
         Flag("interactive", "If true, delete resource only when user confirms.", "i", "bool"),
         Flag("now", "If true, resources are signaled for immediate shutdown.", kind="bool"),
         Flag("output", 'Output mode. Use "-o name" for shorter output (resource/name).', "o"),
+        Flag("raw", "Raw URI to DELETE from the server."),
         Flag("timeout", "The length of time to wait before giving up on a delete.", kind="duration"),
         Flag("wait", "If true, wait for resources to be gone.", kind="bool", default=True),
     ),

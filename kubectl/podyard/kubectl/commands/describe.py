@@ -7,7 +7,15 @@ from dataclasses import replace
 from podyard.kubectl.commands import Command
 from podyard.kubectl.describe import describe
 from podyard.kubectl.errors import ApiError, CommandError, raise_all
-from podyard.kubectl.finder import ALL_NAMESPACES_FLAG, FILE_FLAGS, SELECTOR_FLAG, Wanted, find, wanted
+from podyard.kubectl.finder import (
+    ALL_NAMESPACES_FLAG,
+    CHUNK_SIZE_FLAG,
+    FILE_FLAGS,
+    SELECTOR_FLAG,
+    Wanted,
+    find,
+    wanted,
+)
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
 
@@ -63,6 +71,7 @@ COMMAND = Command(
         *FILE_FLAGS,
         SELECTOR_FLAG,
         ALL_NAMESPACES_FLAG,
+        CHUNK_SIZE_FLAG,
         Flag("show-events", "If true, display events related to the object.", kind="bool", default=True),
     ),
     "kubectl describe pods/nginx\nkubectl describe svc my-nginx\nkubectl describe pods -l name=label-name",

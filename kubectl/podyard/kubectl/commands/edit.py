@@ -17,7 +17,6 @@ from podyard.kubectl.errors import ApiError, CommandError, Exit, report
 from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
-from podyard.kubectl.manifests import yaml_problem
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.printers.documents import without_managed_fields
 from podyard.kubectl.session import Session
@@ -135,7 +134,7 @@ def _save(session: Session, infos: Sequence[Info], edited: str, path: str) -> _R
     try:
         document = yamltext.load(edited)
     except yamltext.YAMLError as error:
-        return _invalid(session, infos[0], yaml_problem(error))
+        return _invalid(session, infos[0], yamltext.problem(error))
     if not isinstance(document, dict):
         return _invalid(session, infos[0], "it is no object")
     items = document.get("items") if document.get("kind") == "List" else [document]

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError
-from podyard.kubectl.finder import FILE_FLAGS, Wanted, find
+from podyard.kubectl.finder import FILE_FLAGS, Info, Wanted, find
 from podyard.kubectl.flags import Flag
-from podyard.kubectl.podfinder import CONTAINER_FLAG, choose_container, named, pod_of, timeout_flag
+from podyard.kubectl.podfinder import (
+    CONTAINER_FLAG,
+    choose_container,
+    named,
+    pod_of,
+    running_timeout,
+    timeout_flag,
+)
 from podyard.kubectl.session import Session
 from podyard.kubectl.streaming import Streams, run_stream, with_terminal
 
@@ -31,10 +38,8 @@ def run(session: Session) -> int:
         raise CommandError("pod, type/name or --filename must be specified")
     if not command:
         raise CommandError("you must specify at least one command for the container")
-    info = (
-        named(session, name) if name else find(session, Wanted([], session["filename"]), latest=True).all()[0]
-    )
-    pod = pod_of(session, info, session["pod-running-timeout"])
+    info = named(session, name) if name else _in_file(session)
+    pod = pod_of(session, info, running_timeout(session))
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise CommandError(f"cannot exec into a container in a completed pod; current phase is {phase}")
@@ -45,6 +50,13 @@ def run(session: Session) -> int:
     if code:
         session.err(f"command terminated with exit code {code}\n")
     return code
+
+
+def _in_file(session: Session) -> Info:
+    infos = find(session, Wanted([], session["filename"]), latest=True).all()
+    if len(infos) != 1:
+        raise CommandError(f"--filename must name one object, not {len(infos)}")
+    return infos[0]
 
 
 COMMAND = Command(

@@ -21,9 +21,11 @@ def run(session: Session) -> int:
         )
     if len(session.args) > 1:
         raise CommandError("We accept only this format: explain RESOURCE\n")
-    word, *path = session.args[0].strip(".").split(".")
+    if session["output"] != "plaintext":
+        raise CommandError(f"unrecognized format: {session['output']}; the one there is: plaintext")
+    word, *path = session.args[0].rstrip(".").split(".")
     try:
-        resource = session.discovery.find(word)
+        resource = _resource(session, word)
     except ApiError:
         raise
     except CommandError as error:
@@ -41,6 +43,17 @@ def run(session: Session) -> int:
     return 0
 
 
+def _resource(session: Session, word: str) -> Resource:
+    """What a word means, in the version of --api-version if there is one."""
+    found, version = session.discovery.find(word), session["api-version"]
+    if not version or found.group_version == version:
+        return found
+    for other in session.discovery.all:
+        if other.group_version == version and other.plural == found.plural:
+            return other
+    raise CommandError(f'couldn\'t find resource for "{version}, Resource={found.plural}"')
+
+
 def _document(session: Session, resource: Resource) -> dict[str, Any]:
     """The OpenAPI document of a resource's group and version."""
     root = f"apis/{resource.group}/{resource.version}" if resource.group else f"api/{resource.version}"
@@ -54,6 +67,10 @@ COMMAND = Command(
     "explain TYPE [--recursive=FALSE|TRUE]",
     "Get documentation for a resource",
     run,
-    (Flag("recursive", "When true, print the name of all the fields recursively.", kind="bool"),),
+    (
+        Flag("recursive", "When true, print the name of all the fields recursively.", kind="bool"),
+        Flag("api-version", "Use given api-version (group/version) of the resource."),
+        Flag("output", "Format in which to render the schema: plaintext.", default="plaintext"),
+    ),
     "kubectl explain pods\nkubectl explain pods.spec.containers",
 )

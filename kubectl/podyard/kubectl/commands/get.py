@@ -12,6 +12,7 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError, raise_all
 from podyard.kubectl.finder import (
     ALL_NAMESPACES_FLAG,
+    CHUNK_SIZE_FLAG,
     FIELD_SELECTOR_FLAG,
     FILE_FLAGS,
     SELECTOR_FLAG,
@@ -24,7 +25,7 @@ from podyard.kubectl.printers.table import TableOptions, TablePrinter, plain_tab
 from podyard.kubectl.session import Session
 from podyard.kubectl.sorting import sort_objects, sort_tables
 from podyard.kubectl.tabwriter import TabWriter
-from podyard.kubectl.transport import TABLE
+from podyard.kubectl.transport import JSON, TABLE
 
 _MORE_FORMATS = ("custom-columns", "custom-columns-file", "wide")
 
@@ -32,6 +33,7 @@ _MORE_FORMATS = ("custom-columns", "custom-columns-file", "wide")
 def run(session: Session) -> int:
     """Show objects as a table, or in the format of -o."""
     if session["raw"]:
+        _check_raw(session)
         session.out(_raw(session))
         return 0
     if not session.args and not session["filename"]:
@@ -44,14 +46,28 @@ def run(session: Session) -> int:
             'Required resource not specified.\nUse "kubectl explain <resource>" for a detailed description '
             "of that resource (e.g. kubectl explain pods).",
         )
-    output = session["output"]
+    output, _ = printers.output_format(session)
     if session["show-labels"] and output not in ("", "wide"):
-        raise CommandError(f"--show-labels option cannot be used with {output} printer")
+        raise CommandError(f"--show-labels option cannot be used with {session['output']} printer")
     if session["watch"] or session["watch-only"]:
         from podyard.kubectl.commands.get_watch import run_watch
 
         return run_watch(session)
     return _tables(session) if output in ("", "wide") else _documents(session)
+
+
+def _check_raw(session: Session) -> None:
+    if session.args or session["filename"]:
+        raise CommandError("arguments may not be passed when --raw is specified")
+    if session["output"]:
+        raise CommandError("--raw and --output are mutually exclusive")
+    for flag in ("watch", "watch-only", "selector", "label-columns"):
+        if session[flag]:
+            raise CommandError(f"--raw may not be specified with --{flag}")
+    if not session["raw"].startswith("/"):
+        raise CommandError(
+            f'--raw must be a valid URL path: parse "{session["raw"]}": invalid URI for request'
+        )
 
 
 def _raw(session: Session) -> str:
@@ -67,7 +83,7 @@ def _raw(session: Session) -> str:
 def _tables(session: Session) -> int:
     what = wanted(session, everything=True)
     what.whole_objects = bool(session["sort-by"])
-    found = find(session, what, latest=True, accept=TABLE)
+    found = find(session, what, latest=True, accept=TABLE if session["server-print"] else JSON)
     errors = [e for e in found.errors if not (session["ignore-not-found"] and _missing(e))]
     for info in found.infos:
         if info.object.get("kind") != "Table":
@@ -109,7 +125,7 @@ def print_tables(session: Session, infos: Sequence[Info]) -> int:
 def table_options(session: Session, info: Info, with_kind: bool = False) -> TableOptions:
     """How a table of one resource is shown."""
     return TableOptions(
-        wide=session["output"] == "wide",
+        wide=printers.output_format(session)[0] == "wide",
         headers=not session["no-headers"],
         namespace=session["all-namespaces"] and info.resource.namespaced,
         kind=info.resource.name if with_kind or session["show-kind"] else "",
@@ -120,18 +136,17 @@ def table_options(session: Session, info: Info, with_kind: bool = False) -> Tabl
 
 def object_printer(session: Session) -> printers.Printer:
     """The printer of -o, for formats that show objects."""
-    output = str(session["output"])
-    kind, _, argument = output.partition("=")
+    kind, argument = printers.output_format(session)
     if kind in ("custom-columns", "custom-columns-file"):
         from podyard.kubectl.printers.columns import CustomColumns, parse_columns, read_columns
 
         columns = parse_columns(argument) if kind == "custom-columns" else read_columns(argument)
         return CustomColumns(columns, headers=not session["no-headers"])
-    if output == "name":
+    if kind == "name":
         from podyard.kubectl.printers.name import name_line
 
         return name_line
-    return printers.document_printer(session, output, _MORE_FORMATS)
+    return printers.document_printer(session, _MORE_FORMATS)
 
 
 def _documents(session: Session) -> int:
@@ -177,7 +192,7 @@ COMMAND = Command(
             f"Output format. One of: ({', '.join(sorted((*printers.FORMATS, *_MORE_FORMATS)))}).",
             short="o",
         ),
-        printers.OUTPUT_FLAGS[1],
+        *printers.PRINT_FLAGS,
         Flag("watch", "After listing/getting the requested object, watch for changes.", "w", "bool"),
         Flag("watch-only", "Watch for changes, without listing/getting first.", kind="bool"),
         Flag("output-watch-events", "Output watch event objects when --watch is used.", kind="bool"),
@@ -189,6 +204,8 @@ COMMAND = Command(
         Flag("subresource", "If specified, gets the subresource of the requested object."),
         Flag("ignore-not-found", "If the object does not exist the exit code is 0.", kind="bool"),
         Flag("raw", "Raw URI to request from the server."),
+        Flag("server-print", "If true, have the server make the table.", kind="bool", default=True),
+        CHUNK_SIZE_FLAG,
     ),
     "kubectl get pods\n"
     "kubectl get pods -l run=my-nginx -o wide\n"

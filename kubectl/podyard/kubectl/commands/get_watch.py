@@ -38,7 +38,7 @@ def run_watch(session: Session) -> int:
         version = _version(found)
         shown = [found]
     else:
-        shown = list(lists(session, request, what.query(), shower.accept))
+        shown = list(lists(session, request, what, shower.accept))
         version = str(shown[-1].get("metadata", {}).get("resourceVersion", ""))
     if not session["watch-only"]:
         for document in shown:
@@ -77,7 +77,7 @@ class _Shower:
         self._events = bool(session["output-watch-events"])
         self._printer: printers.Printer | None = None
         self.accept = JSON
-        if session["output"] in ("", "wide"):
+        if printers.output_format(session)[0] in ("", "wide"):
             self.accept = TABLE
             self._writer = TabWriter(6, 3, remember=True)
             info = Info(request.resource, request.namespace, request.name)

@@ -12,6 +12,7 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import ApiError, CommandError, UsageError
 from podyard.kubectl.finder import SELECTOR_FLAG, Wanted, find
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.output import reader_gone
 from podyard.kubectl.podfinder import (
     CONTAINER_FLAG,
     DEFAULT_CONTAINER,
@@ -84,6 +85,10 @@ def _check(session: Session) -> str:
         raise CommandError(f"--all-containers=true should not be specified with container name {container}")
     if session["since-time"] and session["since"]:
         raise CommandError("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if session["since"] < 0:
+        raise CommandError("--since must be greater than 0")
+    if session["pod-running-timeout"] <= 0:
+        raise CommandError("--pod-running-timeout must be higher than zero")
     if session["tail"] < -1:
         raise CommandError("--tail must be greater than or equal to -1")
     return str(container)
@@ -165,8 +170,11 @@ def _copy(session: Session, transport: Transport, log: _Log, query: dict[str, st
 def _write(lines: Iterable[bytes], prefix: bytes) -> None:
     """Write line by line, so that the lines of several logs do not mix."""
     for line in lines:
-        sys.stdout.buffer.write(prefix + line)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(prefix + line)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            reader_gone()
 
 
 def _follow_all(session: Session, logs: list[_Log], query: dict[str, str], prefix: bool) -> int:
@@ -208,6 +216,7 @@ COMMAND = Command(
         Flag("prefix", "Prefix each log line with the log source.", kind="bool"),
         Flag("ignore-errors", "If following logs, allow for errors to be non-fatal", kind="bool"),
         Flag("max-log-requests", "Maximum number of concurrent logs to follow.", kind="int", default=5),
+        Flag("insecure-skip-tls-verify-backend", "Without effect.", kind="bool"),
         timeout_flag(20),
     ),
     "kubectl logs nginx\nkubectl logs -f -l app=nginx --all-containers",

@@ -10,7 +10,6 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, raise_all
 from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
 from podyard.kubectl.flags import Flag
-from podyard.kubectl.manifests import yaml_problem
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.writing import Writer, manager_flag
@@ -61,7 +60,7 @@ def _read(session: Session) -> Any:
     try:
         return yamltext.load(text)
     except yamltext.YAMLError as error:
-        raise CommandError(f'unable to parse "{text}": {yaml_problem(error)}') from None
+        raise CommandError(f'unable to parse "{text}": {yamltext.problem(error)}') from None
 
 
 def _patched(

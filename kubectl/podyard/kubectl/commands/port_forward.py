@@ -14,7 +14,7 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.forwarding import Forwarder, listen
-from podyard.kubectl.podfinder import Pod, named, pod_of, timeout_flag
+from podyard.kubectl.podfinder import Pod, named, pod_of, running_timeout, timeout_flag
 from podyard.kubectl.session import Session
 
 
@@ -23,7 +23,7 @@ def run(session: Session) -> int:
     if len(session.args) < 2:
         raise UsageError(session.command, "TYPE/NAME and list of ports are required for port-forward")
     info = named(session, session.args[0])
-    pod = pod_of(session, info, session["pod-running-timeout"])
+    pod = pod_of(session, info, running_timeout(session))
     service = info.object if info.resource.kind == "Service" else None
     ports = [parse_port(text, service, pod) for text in session.args[1:]]
     phase = (pod.get("status") or {}).get("phase")
@@ -54,8 +54,9 @@ def parse_port(text: str, service: Mapping[str, Any] | None, pod: Pod) -> tuple[
     if not colon:
         local = str(number)
     if local and not (local.isdigit() and int(local) < 65536):
+        problem = "value out of range" if local.isdigit() else "invalid syntax"
         raise CommandError(
-            f"error parsing local port '{local}': strconv.ParseUint: parsing \"{local}\": invalid syntax"
+            f"error parsing local port '{local}': strconv.ParseUint: parsing \"{local}\": {problem}"
         )
     if not 0 < target < 65536:
         raise CommandError("remote port must be > 0")

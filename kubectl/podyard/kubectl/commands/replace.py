@@ -7,7 +7,7 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import SAVE_CONFIG_FLAG, saved
 from podyard.kubectl.deletion import delete_and_wait
-from podyard.kubectl.errors import CommandError, UsageError, raise_all, with_source
+from podyard.kubectl.errors import CommandError, raise_all, with_source
 from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
@@ -17,8 +17,8 @@ from podyard.kubectl.writing import LAST_APPLIED, VALIDATE_FLAG, Writer, manager
 
 def run(session: Session) -> int:
     """Replace each object by what its file says."""
-    if not session["filename"]:
-        raise UsageError(session.command, "must specify --filename to replace")
+    if not session["filename"] and not session["kustomize"]:
+        raise CommandError("must specify one of -f and -k")
     found = find(session, wanted(session))
     if not found.infos and not found.errors:
         raise CommandError("no objects passed to replace")

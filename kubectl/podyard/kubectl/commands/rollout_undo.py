@@ -28,6 +28,8 @@ _KEPT = (
 
 def run(session: Session) -> int:
     """Go back to an earlier revision."""
+    if session["to-revision"] < 0:
+        raise CommandError(f"unable to find specified revision {session['to-revision']} in history")
     for info in targets(session).all():
         session.out(printer_for(session, _undo(session, info))(info.object))
     return 0

@@ -12,7 +12,7 @@ from podyard.kubectl.creating import SAVE_CONFIG_FLAG, saved
 from podyard.kubectl.errors import ApiError, CommandError, PlainError, UsageError
 from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag
-from podyard.kubectl.podfinder import Pod, choose_container, timeout_flag
+from podyard.kubectl.podfinder import Pod, choose_container, running_timeout, timeout_flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.streaming import Streams
@@ -53,8 +53,7 @@ def run(session: Session) -> int:
 def _check(session: Session) -> None:
     if not session.args or session.flags.dash == 0:
         raise UsageError(session.command, "NAME is required for run")
-    if session["pod-running-timeout"] <= 0:
-        raise UsageError(session.command, "--pod-running-timeout must be higher than zero")
+    running_timeout(session)
     if not session["image"]:
         raise CommandError("--image is required")
     if any(character.isspace() for character in session["image"]):
@@ -67,6 +66,8 @@ def _check(session: Session) -> None:
         raise UsageError(session.command, f"invalid restart policy: {session['restart']}")
     if session["rm"] and not _attaches(session):
         raise UsageError(session.command, "--rm should only be used for attached containers")
+    if session["override-type"] not in ("json", "merge", "strategic"):
+        raise CommandError(f"invalid override type: {session['override-type']}")
     if session["image-pull-policy"] not in ("", "Always", "IfNotPresent", "Never"):
         raise UsageError(session.command, f"invalid image pull policy: {session['image-pull-policy']}")
 
@@ -135,15 +136,19 @@ def _overridden(session: Session, pod: dict[str, Any]) -> dict[str, Any]:
     """The pod with what --overrides changes in it."""
     if not session["overrides"]:
         return pod
-    from podyard.api.patch import merge_patch, strategic_merge_patch
+    from podyard.api.patch import json_patch, merge_patch, strategic_merge_patch
     from podyard.kubectl import yamltext
 
     try:
         patch = yamltext.load(session["overrides"])
+        if session["override-type"] == "json":
+            return json_patch(pod, patch)
         if session["override-type"] == "strategic":
             return strategic_merge_patch("v1", "Pod", pod, patch)
         return merge_patch(pod, patch)
-    except (ValueError, yamltext.YAMLError) as error:
+    except yamltext.YAMLError as error:
+        raise CommandError(f"Invalid JSON Patch: {yamltext.problem(error)}") from None
+    except ValueError as error:
         raise CommandError(f"Invalid JSON Patch: {error}") from None
 
 
@@ -273,7 +278,7 @@ COMMAND = Command(
         ),
         Flag("privileged", "If true, run the container in privileged mode.", kind="bool"),
         Flag("overrides", "An inline JSON override for the generated object."),
-        Flag("override-type", "The method used to override: merge or strategic.", default="merge"),
+        Flag("override-type", "The method used to override: json, merge or strategic.", default="merge"),
         Flag("quiet", "If true, suppress prompt messages.", "q", "bool"),
         timeout_flag(60),
         *OUTPUT_FLAGS,

@@ -54,7 +54,7 @@ def _scale(session: Session, info: Info) -> None:
 
 def _precondition(session: Session, info: Info) -> str:
     """The version of an object that has the size which is expected. Raises CommandError."""
-    path = info.resource.path(info.namespace, info.name, "scale")
+    path = f"{info.path}/scale"
     scale = session.transport.json("GET", path)
     size, version = scale["spec"].get("replicas", 0), str(scale["metadata"].get("resourceVersion", ""))
     expected = session["current-replicas"]

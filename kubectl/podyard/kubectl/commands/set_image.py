@@ -6,12 +6,12 @@ from typing import Any
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, PlainError, raise_all
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
-from podyard.kubectl.flags import Flag
+from podyard.kubectl.finder import Info
 from podyard.kubectl.pairs import split
-from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
+from podyard.kubectl.podtemplates import SET_FLAGS, chosen, pod_spec, spec_of
+from podyard.kubectl.printers import dry_run, printer_for
 from podyard.kubectl.session import Session
-from podyard.kubectl.writing import Writer, manager_flag
+from podyard.kubectl.writing import Writer
 
 _LISTS = ("initContainers", "containers")
 
@@ -20,21 +20,15 @@ def run(session: Session) -> int:
     """Give containers other images."""
     resources, changes = split(session.args, "image")
     images = dict(_image(change) for change in changes)
-    if not resources and not session["filename"]:
-        raise CommandError(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>"
-        )
-    if not images:
+    if not images and (resources or session["filename"]):
         raise CommandError("at least one image update is required")
     if len(images) > 1 and "*" in images:
         raise CommandError(
             "all containers are already specified by *, but saw more than one "
             "container_name=container_image pairs"
         )
-    what = wanted(session)
-    what.args = resources
     errors: list[CommandError] = []
-    for info in find(session, what, latest=True).all():
+    for info in chosen(session, resources):
         try:
             _set(session, info, images)
         except CommandError as error:
@@ -51,12 +45,8 @@ def _image(change: str) -> tuple[str, str]:
 
 
 def _set(session: Session, info: Info, images: dict[str, str]) -> None:
-    spec, where = pod_spec(info.object)
-    if spec is None:
-        raise PlainError(
-            f"error: {info.resource.plural}/{info.name} the object is not a pod or does not have a pod "
-            f"template: *v1.{info.resource.kind}"
-        )
+    spec, _ = spec_of(info)
+    _, where = pod_spec(info.object)
     patch: dict[str, Any] = {}
     missing = []
     for name, image in images.items():
@@ -92,29 +82,10 @@ def _write(session: Session, info: Info, patch: dict[str, Any], where: list[str]
     session.out(printer_for(session, "image updated")(obj))
 
 
-def pod_spec(obj: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
-    """The pod spec in an object, and the fields that lead to it; None when it has none."""
-    if obj["kind"] == "Pod":
-        return obj["spec"], []
-    path = ["spec", "jobTemplate"] if obj["kind"] == "CronJob" else []
-    path += ["spec", "template"]
-    found: Any = obj
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return (found.get("spec") if isinstance(found, dict) else None), path
-
-
 COMMAND = Command(
     "set image (-f FILENAME | TYPE NAME) CONTAINER_NAME_1=CONTAINER_IMAGE_1",
     "Update the image of a pod template",
     run,
-    (
-        *FILE_FLAGS,
-        SELECTOR_FLAG,
-        *OUTPUT_FLAGS,
-        DRY_RUN_FLAG,
-        manager_flag("kubectl-set"),
-        Flag("all", "Select all resources, in the namespace of the specified types.", kind="bool"),
-    ),
+    SET_FLAGS,
     "kubectl set image deployment/nginx busybox=busybox nginx=nginx:1.9.1",
 )

@@ -20,9 +20,9 @@ from podyard.kubectl.finder import (
     wanted,
 )
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.gotext import go_print
 from podyard.kubectl.jsonpath import JsonPath, relaxed
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
-from podyard.kubectl.printers.columns import go_print
 from podyard.kubectl.session import Session
 from podyard.kubectl.watching import TimedOut, follow_object
 
@@ -35,7 +35,7 @@ def run(session: Session) -> int:
     """Wait until a condition holds for every object."""
     condition = session["for"]
     if not condition:
-        raise CommandError("--for is required")
+        raise CommandError('unrecognized condition: ""')
     timeout = session["timeout"] if session["timeout"] >= 0 else FOREVER
     end = time.monotonic() + timeout
     kind = condition.lower()

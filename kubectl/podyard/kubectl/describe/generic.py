@@ -7,7 +7,7 @@ from typing import Any
 
 from podyard.kubectl.describe.events import describe_events
 from podyard.kubectl.describe.lines import Lines, heading, labels_and_annotations
-from podyard.kubectl.printers.columns import go_print
+from podyard.kubectl.gotext import go_print
 from podyard.kubectl.session import Session
 
 Object = dict[str, Any]

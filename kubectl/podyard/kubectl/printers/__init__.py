@@ -8,24 +8,45 @@ Tables, the form of `get` without -o, are in `table`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.output import system_text
 from podyard.kubectl.session import Session
 
 Printer = Callable[[dict[str, Any]], str]
 
-FORMATS = ("json", "jsonpath", "jsonpath-as-json", "jsonpath-file", "name", "yaml")
+_TEMPLATES = (
+    "go-template",
+    "go-template-file",
+    "jsonpath",
+    "jsonpath-as-json",
+    "jsonpath-file",
+    "template",
+    "templatefile",
+)
+FORMATS = ("json", "name", "yaml", *_TEMPLATES)
 """What every command that prints objects takes; `get` takes more."""
 
-OUTPUT_FLAGS = (
-    Flag("output", f"Output format. One of: ({', '.join(FORMATS)}).", short="o"),
+PRINT_FLAGS = (
+    Flag("template", "Template string or path to template file to use when -o=go-template is given."),
+    Flag(
+        "allow-missing-template-keys",
+        "If true, ignore any errors in templates when a field or map key is missing in the template.",
+        kind="bool",
+        default=True,
+    ),
     Flag(
         "show-managed-fields",
         "If true, keep the managedFields when printing objects in JSON or YAML format.",
         kind="bool",
     ),
+)
+OUTPUT_FLAGS = (
+    Flag("output", f"Output format. One of: ({', '.join(sorted(FORMATS))}).", short="o"),
+    *PRINT_FLAGS,
 )
 
 DRY_RUN_FLAG = Flag(
@@ -37,6 +58,7 @@ DRY_RUN_FLAG = Flag(
 )
 
 
+@cache
 def dry_run(session: Session) -> str:
     """The strategy of --dry-run: "", "client" or "server"."""
     text = str(session["dry-run"])
@@ -54,40 +76,58 @@ def printer_for(session: Session, operation: str = "") -> Printer:
     """The printer of a command that did `operation` ("created") to the objects it prints."""
     strategy = dry_run(session) if "dry-run" in session.flags.values else ""
     said = {"client": f"{operation} (dry run)", "server": f"{operation} (server dry run)"}
-    output = str(session["output"])
-    if output in ("", "name"):
+    kind, _ = output_format(session)
+    if kind in ("", "name"):
         from podyard.kubectl.printers.name import name_line
 
-        shown = "" if output == "name" else said.get(strategy, operation)
+        shown = "" if kind == "name" else said.get(strategy, operation)
         return lambda obj: name_line(obj, shown)
-    return document_printer(session, output)
+    return document_printer(session)
 
 
-def document_printer(session: Session, output: str, more: tuple[str, ...] = ()) -> Printer:
+def output_format(session: Session) -> tuple[str, str]:
+    """The format that -o chooses, and the template behind its `=` or in --template."""
+    output, template = str(session["output"]), str(session["template"])
+    if "=" in output:
+        kind, _, argument = output.partition("=")
+        return kind, argument
+    return output.lower() or ("go-template" if template else ""), template
+
+
+def document_printer(session: Session, more: tuple[str, ...] = ()) -> Printer:
     """The printer of a format that shows the object itself. `more`: other formats to speak of."""
-    from podyard.kubectl.printers.documents import JsonPathPrinter, YamlPrinter, json_text
+    from podyard.kubectl.printers import documents
 
     keep = bool(session["show-managed-fields"])
-    kind, _, argument = output.partition("=")
-    if output == "json":
-        return lambda obj: json_text(obj, keep)
-    if output == "yaml":
-        return YamlPrinter(keep)
-    if kind in ("jsonpath", "jsonpath-as-json", "jsonpath-file"):
-        if not argument:
-            raise CommandError("template format specified but no template given")
-        return JsonPathPrinter(_template(kind, argument), as_json=kind == "jsonpath-as-json")
-    allowed = ",".join(sorted((*FORMATS, *more)))
-    raise CommandError(
-        f'unable to match a printer suitable for the output format "{output}", allowed formats are: {allowed}'
-    )
+    allow_missing = bool(session["allow-missing-template-keys"])
+    kind, argument = output_format(session)
+    if kind == "json":
+        return lambda obj: documents.json_text(obj, keep)
+    if kind == "yaml":
+        return documents.YamlPrinter(keep)
+    if kind not in _TEMPLATES:
+        allowed = ",".join(sorted((*FORMATS, *more)))
+        raise CommandError(
+            f'unable to match a printer suitable for the output format "{session["output"]}", '
+            f"allowed formats are: {allowed}"
+        )
+    if not argument:
+        raise CommandError("template format specified but no template given")
+    template = _template(kind, argument)
+    if kind.startswith("jsonpath"):
+        as_json = kind == "jsonpath-as-json"
+        return documents.JsonPathPrinter(template, as_json=as_json, allow_missing=allow_missing)
+    return documents.GoTemplatePrinter(template, allow_missing=allow_missing)
 
 
 def _template(kind: str, argument: str) -> str:
-    if kind != "jsonpath-file":
+    """A template: what stands there, or the content of the file that is named."""
+    if not kind.endswith("file"):
         return argument
     try:
         with open(argument) as file:
             return file.read()
     except OSError as error:
-        raise CommandError(f"error reading --template {argument}, {error.strerror}") from None
+        raise CommandError(
+            f"error reading --template {argument}, open {argument}: {system_text(error)}"
+        ) from None

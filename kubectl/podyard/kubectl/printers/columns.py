@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from podyard.kubectl.errors import CommandError
+from podyard.kubectl.gotext import go_print
 from podyard.kubectl.jsonpath import JsonPath, relaxed
-from podyard.kubectl.jsontext import compact
+from podyard.kubectl.output import system_text
 from podyard.kubectl.tabwriter import TabWriter
-from podyard.kubectl.yamltext import go_float
 
 
 class CustomColumns:
@@ -53,7 +53,7 @@ def read_columns(path: str) -> list[tuple[str, str]]:
         with open(path) as file:
             lines = file.read().splitlines()
     except OSError as error:
-        raise CommandError(f"error reading template {path}, {error.strerror}") from None
+        raise CommandError(f"error reading template {path}, open {path}: {system_text(error)}") from None
     if len(lines) < 2:
         raise CommandError(
             "invalid template, missing spec line. Expected format is one line of space separated headers, "
@@ -65,18 +65,3 @@ def read_columns(path: str) -> list[tuple[str, str]]:
             f"number of headers ({len(titles)}) and field specifications ({len(paths)}) don't match"
         )
     return list(zip(titles, paths, strict=True))
-
-
-def go_print(value: Any) -> str:
-    """A value as Go's fmt.Sprint shows it: `map[a:1]`, `[x y]`, `<nil>`."""
-    if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{go_print(value[key])}' for key in sorted(value))}]"
-    if isinstance(value, list):
-        return f"[{' '.join(map(go_print, value))}]"
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return go_float(value)
-    return value if isinstance(value, str) else compact(value)

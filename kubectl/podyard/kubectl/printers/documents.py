@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from podyard.kubectl import yamltext
 from podyard.kubectl.errors import CommandError
+from podyard.kubectl.gotemplate import Template, TemplateError
+from podyard.kubectl.gotext import go_syntax
 from podyard.kubectl.jsonpath import JsonPath, JsonPathError
 from podyard.kubectl.jsontext import indented
 
@@ -42,10 +45,10 @@ class YamlPrinter:
 class JsonPathPrinter:
     """`-o jsonpath=TEMPLATE`; nothing stands between or behind the objects."""
 
-    def __init__(self, template: str, *, as_json: bool = False) -> None:
+    def __init__(self, template: str, *, as_json: bool = False, allow_missing: bool = True) -> None:
         self._template = template
         try:
-            self._path = JsonPath(template, allow_missing=True, as_json=as_json)
+            self._path = JsonPath(template, allow_missing=allow_missing, as_json=as_json)
         except JsonPathError as error:
             raise CommandError(f"error parsing jsonpath {template}, {error}") from None
 
@@ -54,6 +57,26 @@ class JsonPathPrinter:
             return self._path.text(obj)
         except JsonPathError as error:
             raise CommandError(
-                f'error executing jsonpath "{self._template}": Error executing template: {error}. Printing '
-                f"more information for debugging the template:\n\ttemplate was:\n\t\t{self._template}\n"
+                f"error executing jsonpath {json.dumps(self._template)}: Error executing template: {error}. "
+                f"Printing more information for debugging the template:\n\ttemplate was:\n\t\t"
+                f"{self._template}\n\tobject given to jsonpath engine was:\n\t\t{go_syntax(obj)}\n\n\n"
+            ) from None
+
+
+class GoTemplatePrinter:
+    """`-o go-template=TEMPLATE`; nothing stands between or behind the objects."""
+
+    def __init__(self, text: str, *, allow_missing: bool = True) -> None:
+        self._text = text
+        try:
+            self._template = Template(text, allow_missing=allow_missing)
+        except TemplateError as error:
+            raise CommandError(f"error parsing template {text}, template: output:1: {error}") from None
+
+    def __call__(self, obj: dict[str, Any]) -> str:
+        try:
+            return self._template.text(obj)
+        except TemplateError as error:
+            raise CommandError(
+                f'error executing template "{self._text}": template: output: executing "output" at {error}'
             ) from None

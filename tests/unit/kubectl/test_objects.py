@@ -1,0 +1,119 @@
+"""Objects from files, and where they are on the server."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from podyard.kubectl import kubeconfig, manifests
+from podyard.kubectl.discovery import Resource
+from podyard.kubectl.errors import CommandError
+from podyard.kubectl.finder import Info
+from podyard.kubectl.kubeconfig import Target
+from podyard.kubectl.transport import Transport, impersonation
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+
+
+def test_an_object_without_a_name_is_not_its_collection() -> None:
+    """Or `delete -f` of one would delete all."""
+    assert Info(CONFIG_MAPS, "ns", "a").path == "/api/v1/namespaces/ns/configmaps/a"
+    with pytest.raises(CommandError, match="resource name may not be empty"):
+        _ = Info(CONFIG_MAPS, "ns", "").path
+
+
+def test_files_and_directories(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(ONE % "b" + "---\n# nothing\n---\n" + ONE % "c")
+    (tmp_path / "a.json").write_text('{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}')
+    (tmp_path / "note.txt").write_text("no object")
+    (tmp_path / "inner").mkdir()
+    listed = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: d}}\n"
+    (tmp_path / "inner" / "d.yml").write_text(listed)
+
+    def names(filename: str, recursive: bool = False) -> list[str]:
+        return [obj["metadata"]["name"] for _, obj in manifests.read([filename], recursive)]
+
+    assert names(str(tmp_path)) == ["a", "b", "c"]
+    assert names(str(tmp_path), recursive=True) == ["a", "b", "c", "d"]
+    assert names(str(tmp_path / "*.yaml")) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "cannot unmarshal array"),
+        ("a: b: c", "yaml: line 1: mapping values are not allowed"),
+        ("kind: ConfigMap", "Object 'apiVersion' is missing in"),
+        ("apiVersion: v1", "Object 'Kind' is missing in"),
+        ("a: *nothing", "yaml: line 1: "),
+    ],
+)
+def test_what_is_no_object(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(CommandError) as raised:
+        list(manifests.read([str(file)]))
+    assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "headers"),
+    [
+        ({}, {}),
+        ({"as": "jane"}, {"Impersonate-User": "jane"}),
+        (
+            {"as": "jane", "as-uid": "7", "as-groups": ["dev"]},
+            {"Impersonate-User": "jane", "Impersonate-Uid": "7", "Impersonate-Group": "dev"},
+        ),
+    ],
+)
+def test_impersonation(user: dict[str, object], headers: dict[str, str]) -> None:
+    assert impersonation(user) == headers
+
+
+@pytest.mark.parametrize("user", [{"as-groups": ["dev"]}, {"as": "jane", "as-groups": ["a", "b"]}])
+def test_impersonation_that_is_refused(user: dict[str, object]) -> None:
+    with pytest.raises(CommandError):
+        impersonation(user)
+
+
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ("https://127.0.0.1:{port}", "The connection to the server 127.0.0.1:{port} was refused"),
+        ("127.0.0.1:{port}", "The connection to the server 127.0.0.1:{port} was refused"),
+        ("ftp://127.0.0.1", 'unsupported protocol scheme "ftp"'),
+        ("https://nothing.invalid", "lookup nothing.invalid: no such host"),
+    ],
+)
+def test_servers_that_do_not_answer(server: str, problem: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(CommandError) as raised:
+            Transport(Target({"server": server.format(port=port)}, {})).json("GET", "/version")
+    assert problem.format(port=port) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{.items[*]}", "yaml: line 1: "),
+        ("- a", "it is no kubeconfig"),
+        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (None, "read {path}: is a directory"),
+    ],
+)
+def test_unreadable_kubeconfigs(tmp_path: Path, content: str | bytes | None, problem: str) -> None:
+    path = tmp_path / "config"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(CommandError) as raised:
+        kubeconfig.load(str(path))
+    assert str(raised.value).startswith(f'error loading config file "{path}": ')
+    assert problem.format(path=path) in str(raised.value)
