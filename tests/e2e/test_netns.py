@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,19 @@ import pytest
 
 from podyard.cli.lan.names import host_link
 from tests.e2e import tools
-from tests.e2e.harness import Cluster, Namespace, connects, eventually, http, processes_of, supervisor_pid
+from tests.e2e.harness import (
+    PODYARD,
+    Cluster,
+    Done,
+    Namespace,
+    connects,
+    eventually,
+    http,
+    processes_of,
+    supervisor_pid,
+)
+from tests.e2e.harness import run as run_command
+from tests.support import ordinary_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the host reaches such a cluster as root alone")
 
@@ -183,7 +197,7 @@ def test_a_pod_on_the_hosts_network_takes_no_services_port(namespace: Namespace)
         pod("client", shell(), node="node1"),
     )
     assert address == namespace.cluster.config.node_ip(1)
-    assert status_from(namespace, "client", f"http://{address}") == "200"
+    eventually(lambda: status_from(namespace, "client", f"http://{address}") == "200")
     run(namespace, pod("web", nginx(), node="node1"))
     namespace.kubectl("expose", "pod", "web", "--port=80")
     cluster_ip = namespace.json("service", "web")["spec"]["clusterIP"]
@@ -237,13 +251,24 @@ def traces(cluster: Cluster) -> list[str]:
     return [line for line in told.splitlines() if any(mark in line for mark in marks)]
 
 
+def leaves_nothing(cluster: Cluster, but: str = "nothing") -> None:
+    """The kernel takes a namespace down a moment after its last process has ended."""
+
+    def nothing() -> bool:
+        found = [line for line in traces(cluster) if not line.startswith(but)]
+        assert found == []
+        return True
+
+    eventually(nothing)
+
+
 def test_nothing_is_left_after_down(own_cluster: Cluster) -> None:
     own_cluster.up("--network", "netns", "--nodes", "2")
     assert traces(own_cluster) != []
     own_cluster.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=4")
     own_cluster.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
     own_cluster.down()
-    eventually(lambda: traces(own_cluster) == [])
+    leaves_nothing(own_cluster)
     assert processes_of(own_cluster) == []
 
 
@@ -252,7 +277,7 @@ def test_everything_killed_and_started_again(own_cluster: Cluster) -> None:
     own_cluster.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=2")
     own_cluster.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
     kill_all(own_cluster)
-    eventually(lambda: traces(own_cluster) == [])
+    leaves_nothing(own_cluster, "table ip ")  # of nftables, if the host forwards packets
     own_cluster.up()
     own_cluster.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
 
@@ -263,7 +288,7 @@ def test_everything_killed_and_started_again(own_cluster: Cluster) -> None:
     eventually(all_serve)
     kill_all(own_cluster)
     own_cluster.down()
-    eventually(lambda: traces(own_cluster) == [])
+    leaves_nothing(own_cluster)
 
 
 def kill_all(cluster: Cluster) -> None:
@@ -296,3 +321,54 @@ def test_another_network_is_refused(cluster: Cluster) -> None:
     done = cluster.podyard("up", "--network", "loopback", ok=False)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "was made with --network netns; that stays" in done.err
+
+
+class OrdinaryCluster(Cluster):
+    """One whose `podyard` is run by a user who is not root."""
+
+    def podyard(self, *words: str, ok: bool = True, timeout: float = 90) -> Done:
+        command = ordinary_user.command([*PODYARD, *words, "--name", self.name])
+        return run_command(command, env={**self.env, "TMPDIR": str(self.home)}, ok=ok, timeout=timeout)
+
+
+@pytest.fixture
+def ordinary() -> Iterator[OrdinaryCluster]:
+    """A cluster of an ordinary user; its home is where such a one may go."""
+    home = Path(tempfile.mkdtemp(prefix="podyard-netns-"))
+    os.chown(home, ordinary_user.UID, ordinary_user.GID)
+    made = OrdinaryCluster(home, f"ordinary-{os.getpid()}", tools.kubectl())
+    try:
+        yield made
+    finally:
+        made.podyard("down", "--purge", ok=False)
+        shutil.rmtree(home)
+
+
+def test_an_ordinary_user_has_it_in_a_user_namespace(ordinary: OrdinaryCluster) -> None:
+    ordinary.up("--network", "netns", "--nodes", "2")
+    ordinary.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=4", "--port=80")
+    ordinary.kubectl("expose", "deployment", "web", "--type=NodePort")
+    ordinary.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
+    pods = ordinary.json("pods", "-l", "app=web")["items"]
+    assert {p["spec"]["nodeName"] for p in pods} == {"node1", "node2"}
+    for place in (*(p["status"]["podIP"] for p in pods), "web", "web"):
+        done = ordinary.podyard("shell", "node2", "-c", f"curl -s -m 5 http://{place}")
+        assert "Welcome to nginx" in done.out
+    node_port = ordinary.json("service", "web")["spec"]["ports"][0]["nodePort"]
+    for host in ("127.0.0.1", *(ordinary.config.node_host_ip(number) for number in (1, 2))):
+        assert http(f"http://{host}:{node_port}")[0] == 200, "from the host, by the gate"
+    assert traces(ordinary) == [], "nothing on the host"
+    ordinary.down()
+    assert processes_of(ordinary) == []
+
+
+def test_a_kernel_that_refuses_says_so_in_one_line(own_cluster: Cluster) -> None:
+    without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    done = run_command(
+        [*without, *PODYARD, "up", "--network", "netns", "--name", own_cluster.name],
+        env=own_cluster.env,
+        ok=False,
+    )
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "the netns network needs network namespaces, which the kernel refuses" in done.err
+    assert "use --network loopback" in done.err

@@ -59,6 +59,11 @@ def test_addresses_of_a_lan_are_not_the_hosts() -> None:
     nodes = [{"status": {"addresses": [{"type": "InternalIP", "address": "10.10.0.1"}]}}]
     services = [service({"port": 80, "nodePort": 30080}, ingress=("10.99.0.1",))]
     assert gate.wanted(services, nodes) == {("127.0.0.1", 30080): ("10.10.0.1", 30080)}
+    nodes[0]["status"]["addresses"].append({"type": "ExternalIP", "address": "127.10.0.1"})
+    assert gate.wanted(services, nodes) == {
+        ("127.0.0.1", 30080): ("10.10.0.1", 30080),
+        ("127.10.0.1", 30080): ("10.10.0.1", 30080),
+    }
 
 
 @pytest.fixture

@@ -243,6 +243,15 @@ async def test_a_range_that_will_not_do(home: Network, tmp_path: Path, cidr: str
     assert message in refused.conditions()[0][3]
 
 
+async def test_a_host_has_one_such_node(
+    runtime: SubprocessRuntime, provider: NetnsProvider, tmp_path: Path
+) -> None:
+    other = NetnsProvider(tmp_path / "other", "node2", NODE_IP, IPv4Network("10.244.0.0/16"))
+    await sandbox(runtime, provider, "one", tmp_path)
+    with pytest.raises(NetworkError, match=r"podyard0 has another node's pods, of 10\.244\.1\.0/24"):
+        await other.configure("10.244.2.0/24")
+
+
 async def test_it_is_taken_down_where_it_was_made(
     provider: NetnsProvider, home: Network, tmp_path: Path
 ) -> None:

@@ -140,6 +140,10 @@ class ClusterConfig:
         """The address of node `number`, from 1."""
         return f"{self._part(10, 3)}.0.{number}"
 
+    def node_host_ip(self, number: int) -> str:
+        """The address of node `number` for a host that only the gate lets in to it."""
+        return "127." + self.node_ip(number).partition(".")[2]
+
     def save(self) -> None:
         """Write it into the data directory, all or nothing."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from podyard.cli.cluster import dnsprobe, kubeconfig, ports
 from podyard.cli.cluster.config import ClusterConfig
@@ -20,11 +20,15 @@ from podyard.process.main import UserError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`namespace` is that of the whole cluster, None when it is on the host; `nodes` are those of a LAN."""
+    """`namespace` is that of the whole cluster, None when it is on the host; `nodes` are those of a LAN.
+
+    `note` is something that the user should know.
+    """
 
     cluster: ClusterConfig
     namespace: Namespace | None
     nodes: Mapping[str, Namespace] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def has_gate(self) -> bool:
@@ -42,14 +46,18 @@ class Place:
 
     def processes(self) -> list[ProcessSpec]:
         """What to run."""
-        return [*processes(self.cluster), *([gate(self.cluster)] if self.has_gate else [])]
+        return [
+            *processes(self.cluster, inside=self.namespace is not None),
+            *([gate(self.cluster)] if self.has_gate else []),
+        ]
 
-    def make_lan(self) -> None:
-        """Make the links between the nodes, or mend them. Raises UserError."""
+    def with_lan(self) -> Place:
+        """The same, when the links between the nodes have been made, or mended. Raises UserError."""
         command = [sys.executable, "-m", "podyard.cli.lan.links", "make", self.cluster.data_dir]
         done = subprocess.run(self._wrap(command), stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise UserError(done.stdout.strip() or "the links between the nodes cannot be made")
+        return replace(self, note=done.stdout.strip())
 
     async def until_it_serves(self, all_ready: asyncio.Event) -> None:
         """Wait until every process is ready and a query to the cluster's DNS is answered."""
@@ -68,7 +76,7 @@ class Place:
 
     async def serving(self) -> dict[str, object]:
         """It serves: make that known, and give what there is to report."""
-        told: dict[str, object] = {"inside": self.namespace is not None}
+        told: dict[str, object] = {"inside": self.namespace is not None, "note": self.note}
         if self.cluster.advertise:
             # Late: it loads the client, which a cluster of one machine has no use for here.
             from podyard.cli.joining.publish import publish
@@ -117,9 +125,7 @@ def prepare(cluster: ClusterConfig) -> Place:
     if not cluster.has_lan:
         return Place(cluster, outer)
     names = (LAN, *cluster.node_names())
-    place = Place(cluster, outer, namespace.networks(cluster.path, names, outer))
-    place.make_lan()
-    return place
+    return Place(cluster, outer, namespace.networks(cluster.path, names, outer)).with_lan()
 
 
 def find(cluster: ClusterConfig) -> Place:

@@ -37,13 +37,17 @@ class Port:
     number: int
 
 
-def processes(cluster: ClusterConfig) -> list[ProcessSpec]:
-    """Every process of the cluster, in the order of their start."""
+def processes(cluster: ClusterConfig, *, inside: bool = False) -> list[ProcessSpec]:
+    """Every process of the cluster, in the order of their start.
+
+    `inside`: in namespaces of its own, to which the host has the gate alone.
+    """
     specs = [_apiserver(cluster), _controller_manager(cluster), _dns(cluster)]
     for number, name in enumerate(cluster.node_names(), 1):
         node = NodeSite(
             name=name,
             address=cluster.node_ip(number),
+            external=cluster.node_host_ip(number) if inside else cluster.node_ip(number),
             data_dir=cluster.data_dir,
             cluster_dns=cluster.dns_ip,
             cluster_domain=cluster.cluster_domain,
@@ -161,11 +165,13 @@ def _dns(cluster: ClusterConfig) -> ProcessSpec:
 class NodeSite:
     """A node on this host: who it is, where its state lives, and what its pods are to know.
 
-    `pod_cidr` has the pods of all nodes, `service_cidrs` the addresses of all Services.
+    `external` is its address for those outside of the cluster. `pod_cidr` has the pods of all nodes,
+    `service_cidrs` the addresses of all Services.
     """
 
     name: str
     address: str
+    external: str
     data_dir: str
     cluster_dns: str
     cluster_domain: str
@@ -182,6 +188,7 @@ def node_processes(
         "kubelet", *kubelet_client,
         "--node-name", node.name,
         "--node-ip", node.address,
+        "--node-external-ip", node.external,
         "--data-dir", node.data_dir,
         "--images-dir", f"{node.data_dir}/images",
         "--cluster-dns", node.cluster_dns,

@@ -73,6 +73,7 @@ def how_to_use(cluster: ClusterConfig, said: dict[str, object], seconds: float) 
         )
     dig = f"dig @{cluster.dns_ip} kubernetes.default.svc.{cluster.cluster_domain}"
     shell = f"podyard shell{name}".ljust(30) + " a shell where cluster and pod addresses and DNS answer"
+    note = f"\nNote: {said['note']}\n" if said.get("note") else ""
     return (
         f"{ready}"
         f"  kubectl get nodes -o wide\n"
@@ -80,4 +81,5 @@ def how_to_use(cluster: ClusterConfig, said: dict[str, object], seconds: float) 
         f"  {shell if said['inside'] else dig}\n"
         f"  podyard status{name}\n"
         f"  podyard down{name}\n"
+        f"{note}"
     )

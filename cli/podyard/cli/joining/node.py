@@ -37,6 +37,7 @@ class JoinedNode:
         site = NodeSite(
             name=config.node_name,
             address=config.node_ip,
+            external=config.node_ip,
             data_dir=config.data_dir,
             cluster_dns=settings.cluster_dns,
             cluster_domain=settings.cluster_domain,

@@ -1,6 +1,6 @@
 """Makes and removes a cluster's LAN: `python -m podyard.cli.lan.links make|remove DATA_DIR`, on the host.
 
-A failure is one line on standard output, and exit status 1.
+A failure is one line on standard output and exit status 1; after a success a line says what is lacking.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ BRIDGE = "lan"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-def make(cluster: ClusterConfig) -> None:
-    """Make what is missing, and leave what is right. Raises UserError, OSError."""
+def make(cluster: ClusterConfig) -> str:
+    """Make what is missing, and leave what is right; a note for the user. Raises UserError, OSError."""
     link = host_link(cluster)
     with netlink() as host, netlink(_held(cluster, LAN)) as lan:
         _refuse_overlaps(_ranges(cluster), host, link)
-        outside = _forward_outside(cluster, host)
+        closed = _forward_outside(cluster, host)
         if not index(lan, BRIDGE):
             lan.link("add", ifname=BRIDGE, kind="bridge")
         up(lan, BRIDGE)
         _plug(lan, "host", host, link, HERE)
         here = _address(host, link, cluster.control_plane_ip)
         for number, node in enumerate(cluster.node_names(), 1):
-            _make_node(lan, node, _held(cluster, node), cluster, number, outside=outside)
+            _make_node(lan, node, _held(cluster, node), cluster, number, outside=not closed)
         _route(host, here, cluster)
+    return f"pods do not reach beyond this host: {closed}" if closed else _firewall(link)
 
 
 def _make_node(
@@ -77,19 +78,31 @@ def _route(host: Any, link: int, cluster: ClusterConfig) -> None:
         host.route("replace", dst=cidr, multipath=hops)
 
 
-def _forward_outside(cluster: ClusterConfig, host: Any) -> bool:
-    """Let pods reach what the host reaches, if the host forwards packets; whether it does.
+def _forward_outside(cluster: ClusterConfig, host: Any) -> str:
+    """Let pods reach what the host reaches, if the host forwards packets; why it does not.
 
     That it forwards is for its administrator to decide: it is a setting of the whole host.
     """
     ranges = _ranges(cluster)
-    if FORWARDING.read_text().strip() != "1" or not has_default_route(host):
-        return False
+    if not has_default_route(host):
+        return "it has no default route"
+    if FORWARDING.read_text().strip() != "1":
+        return "it does not forward packets (`sysctl -w net.ipv4.ip_forward=1`, and `podyard up` again)"
     try:
-        masquerade.masquerade(host_link(cluster), [ranges[0], ranges[1]], ranges, ())
-    except OSError:
-        return False
-    return True
+        masquerade.masquerade(host_link(cluster), ranges[:2], ranges, ())
+    except OSError as error:
+        return f"its kernel has no nftables ({error.strerror})"
+    return ""
+
+
+def _firewall(link: str) -> str:
+    chain = masquerade.dropping_chain()
+    return (
+        f"this host drops forwarded packets but for exceptions (nftables: {chain}): pods reach beyond it "
+        f"once what comes from and goes to {link} is accepted"
+        if chain
+        else ""
+    )
 
 
 def _ranges(cluster: ClusterConfig) -> list[IPv4Network]:
@@ -132,11 +145,14 @@ def _held(cluster: ClusterConfig, name: str) -> str:
 
 
 def main(verb: str, data_dir: str) -> int:
-    """Do it; print one line when it cannot be done."""
+    """Do it; print the note, or the one line that says why it cannot be done."""
     cluster = config.load(Path(data_dir))
     assert cluster is not None
     try:
-        (make if verb == "make" else remove)(cluster)
+        if verb == "remove":
+            remove(cluster)
+        elif note := make(cluster):
+            print(note)
     except UserError as error:
         print(error)
     except OSError as error:

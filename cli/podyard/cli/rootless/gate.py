@@ -17,6 +17,7 @@ from podyard.api.resources import NODES, SERVICES
 from podyard.cli.rootless import listeners
 from podyard.client.client import Client, add_server_argument
 from podyard.client.informer import Informer, all_synced, run_informers
+from podyard.process.main import UserError
 from podyard.process.notify import notify
 from podyard.process.tls import add_tls_arguments, tls_files
 
@@ -52,6 +53,8 @@ async def main(args: argparse.Namespace) -> None:
     api = {(HOST, args.api_port): (args.api_address, args.api_port)}
     try:
         gate.apply(api)  # kubectl must get in before there is any Service
+        if not gate.listens((HOST, args.api_port)):
+            raise UserError(f"port {args.api_port} of {HOST} (the Kubernetes API) is taken on the host")
         async with asyncio.TaskGroup() as group:
             group.create_task(run_informers(services, nodes))
             await all_synced(services, nodes)
@@ -70,24 +73,31 @@ def wanted(services: Iterable[dict[str, Any]], nodes: Iterable[dict[str, Any]]) 
 
     Outside all of 127.0.0.0/8 can be listened on, and nothing else.
     """
-    node_ips = sorted(
-        address["address"]
-        for node in nodes
-        for address in node.get("status", {}).get("addresses") or ()
-        if address["type"] == "InternalIP"
-    )
+    addresses = sorted(_addresses(node) for node in nodes)
     found: dict[Address, Address] = {}
     for service in services:
         ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
         for port in service["spec"].get("ports") or ():
             if port.get("protocol", "TCP") != "TCP":
                 continue
-            if port.get("nodePort") and node_ips:
-                found |= {(ip, port["nodePort"]): (ip, port["nodePort"]) for ip in node_ips}
-                found[(HOST, port["nodePort"])] = (node_ips[0], port["nodePort"])
+            if number := port.get("nodePort"):
+                for internal, external in addresses:
+                    found |= {(ip, number): (internal, number) for ip in (internal, external)}
+                    found.setdefault((HOST, number), (internal, number))
             for ip in (entry["ip"] for entry in ingress if entry.get("ip")):
                 found[(ip, port["port"])] = (ip, port["port"])
-    return {outside: inside for outside, inside in found.items() if ip_address(outside[0]).is_loopback}
+    return {outside: inside for outside, inside in found.items() if _is_loopback(outside[0])}
+
+
+def _is_loopback(address: str) -> bool:
+    return bool(address) and ip_address(address).is_loopback
+
+
+def _addresses(node: dict[str, Any]) -> tuple[str, str]:
+    """Where a node is for the cluster, and for those outside."""
+    given = {a["type"]: a["address"] for a in node.get("status", {}).get("addresses") or ()}
+    internal = given.get("InternalIP", "")
+    return internal, given.get("ExternalIP", internal)
 
 
 class Gate:
@@ -114,6 +124,10 @@ class Gate:
                 logger.warning("the host's %s:%d cannot be had: %s", *address, error.strerror)
             else:
                 self.adopt(address, targets[address], listener)
+
+    def listens(self, address: Address) -> bool:
+        """Whether it has got that address of the host."""
+        return address in self._open
 
     def adopt(self, address: Address, target: Address, listener: socket.socket) -> None:
         """Pass what `listener`, on the host's `address`, accepts to `target`."""

@@ -8,6 +8,7 @@ All of it is level-triggered: each function makes what is missing and leaves wha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 from collections.abc import Mapping
@@ -40,7 +41,10 @@ _OF_THE_LINK = 0x02  # NTF_SELF
 
 
 def make_bridge(cidr: IPv4Network, node_ip: str) -> str:
-    """The node's bridge, with its address. Gives why packets cannot be forwarded; raises OSError."""
+    """The node's bridge, with its address. Gives why packets cannot be forwarded.
+
+    Raises OSError, FileExistsError when it is another node's.
+    """
     with netlink() as ip:
         link = index(ip, BRIDGE)
         if not link:
@@ -50,6 +54,10 @@ def make_bridge(cidr: IPv4Network, node_ip: str) -> str:
         wanted = (str(gateway(cidr)), cidr.prefixlen)
         for where, address in addresses(ip):
             if where == link and (str(address.ip), address.network.prefixlen) != wanted:
+                if ip.link("dump", master=link):
+                    raise FileExistsError(
+                        errno.EEXIST, f"{BRIDGE} has another node's pods, of {address.network}"
+                    )
                 ip.addr("del", index=link, address=str(address.ip), prefixlen=address.network.prefixlen)
         ip.addr("replace", index=link, address=wanted[0], prefixlen=wanted[1])
     return turn_on("ipv4/ip_forward")

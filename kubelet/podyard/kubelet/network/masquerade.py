@@ -19,7 +19,8 @@ _NETWORK_HEADER = 1
 _SOURCE, _DESTINATION = 12, 16  # offsets in an IPv4 header (RFC 791)
 _META_OUT_NAME = 7  # NFT_META_OIFNAME
 _RETURN = -5  # NFT_RETURN
-_ACCEPT = 1
+_DROP, _ACCEPT = 0, 1
+_FORWARD_HOOK = 2  # NF_INET_FORWARD
 _NAME_BYTES = 16
 
 
@@ -46,6 +47,23 @@ def masquerade(
             nft.rule("add", table=table, chain=CHAIN, expressions=expressions)
 
 
+def is_there(table: str) -> bool:
+    """Whether the table is as it was made, as far as its name tells. Raises OSError."""
+    with _nftables() as nft:
+        return _exists(nft, table)
+
+
+def dropping_chain() -> str:
+    """The table and chain by which this host drops forwarded packets unless told otherwise; empty: none."""
+    with _nftables() as nft:
+        for chain in nft.get_chains():
+            hook = dict((chain.get_attr("NFTA_CHAIN_HOOK") or {}).get("attrs", ()))
+            drops = chain.get_attr("NFTA_CHAIN_POLICY") == _DROP
+            if drops and hook.get("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
+                return f"{chain.get_attr('NFTA_CHAIN_TABLE')} {chain.get_attr('NFTA_CHAIN_NAME')}"
+    return ""
+
+
 def remove(table: str) -> None:
     """Masquerade no more. Raises OSError."""
     with _nftables() as nft:
@@ -66,8 +84,12 @@ class _nftables:
 
 
 def _delete(nft: Any, table: str) -> None:
-    if any(found.get_attr("NFTA_TABLE_NAME") == table for found in nft.get_tables()):
+    if _exists(nft, table):
         nft.table("del", name=table)
+
+
+def _exists(nft: Any, table: str) -> bool:
+    return any(found.get_attr("NFTA_TABLE_NAME") == table for found in nft.get_tables())
 
 
 def _address(offset: int, network: IPv4Network) -> list[Any]:

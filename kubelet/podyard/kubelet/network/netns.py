@@ -33,6 +33,7 @@ TABLE = "podyard"
 SMALLEST_RANGE = 8
 UNAVAILABLE = "NetworkUnavailable"
 OUTSIDE = "PodsReachOutside"
+OUTSIDE_MESSAGE = "pods reach outside under the node's address, as far as firewalls on the way let them"
 
 
 class NetnsProvider:
@@ -53,6 +54,7 @@ class NetnsProvider:
         self._routes = Routes()
         self._routes_problem = ""
         self._outside_problem = ""
+        self._plain: list[IPv4Network] | None = None  # what is reached without masquerading
 
     async def configure(self, pod_cidr: str) -> None:
         """Make the node's bridge. Raises NetworkError that says what the host lacks."""
@@ -134,7 +136,7 @@ class NetnsProvider:
             network = (UNAVAILABLE, "False", "PodNetworkReady", text)
         if self._outside_problem:
             return [network, (OUTSIDE, "False", "NotForwarded", self._outside_problem)]
-        return [network, (OUTSIDE, "True", "Masqueraded", "pods reach outside under the node's address")]
+        return [network, (OUTSIDE, "True", "Masqueraded", OUTSIDE_MESSAGE)]
 
     def _make(self, network: IPv4Network) -> None:
         os.close(new_network())  # what every pod is going to need
@@ -149,7 +151,9 @@ class NetnsProvider:
         links.set_routes(self._routes, network, self._node_ip)
         try:
             plain = [self._cluster, *map(IPv4Network, sorted(self._routes.direct.values()))]
-            masquerade.masquerade(TABLE, [network], plain, [SERVICE_LINK])
+            if plain != self._plain or not masquerade.is_there(TABLE):
+                masquerade.masquerade(TABLE, [network], plain, [SERVICE_LINK])
+                self._plain = plain
         except OSError as error:
             self._outside_problem = f"packets cannot be masqueraded (nftables): {error.strerror}"
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def remove(root: Path) -> None:
         from podyard.kubelet.network import links, masquerade
         from podyard.kubelet.network.netns import TABLE
 
-        masquerade.remove(TABLE)
+        with contextlib.suppress(OSError):  # a kernel without nftables, where there can be no table
+            masquerade.remove(TABLE)
         links.remove_all()
     (root / MARKER).unlink()
 
