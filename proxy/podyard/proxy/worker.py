@@ -4,13 +4,15 @@ The proxy starts it with one end of a channel (channel.py), binds all sockets an
 rules. It knows neither the apiserver nor asyncio, so its loop is the poller alone, and it is small.
 
 When the proxy has gone without a word (killed), its workers go on with what they know until the next
-proxy is there: they listen for ORPHAN_SECONDS more, and end when the connections they have do.
+proxy is there: they listen for ORPHAN_SECONDS more, and end when the connections they have do; at once
+when the proxy's supervisor is gone too.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -29,6 +31,7 @@ from podyard.proxy.poller import LEVEL_IN, Poller
 from podyard.proxy.table import Frontend, Rule, ServiceKey
 
 ORPHAN_SECONDS = 3.0
+SUPERVISOR_SECONDS = 0.1
 LAST_SECONDS = 60.0
 """How long after its proxy's death a worker serves the connections that it has, at most."""
 REPORT_SECONDS = 2.0
@@ -55,7 +58,8 @@ class Order:
 class Worker:
     """Obeys orders, and reports what it counts."""
 
-    def __init__(self, channel: socket.socket, runtime: Runtime) -> None:
+    def __init__(self, channel: socket.socket, supervisor: int, runtime: Runtime) -> None:
+        self._supervisor = supervisor
         self._channel = channel
         self._receiver = Receiver(channel)
         self._sender = Sender(channel)
@@ -109,6 +113,16 @@ class Worker:
         self._runtime.poller.close(self._channel.detach())
         self._runtime.clock.call_later(ORPHAN_SECONDS, self._stop_listening)
         self._runtime.clock.call_later(LAST_SECONDS, self._end)
+        self._follow_supervisor()
+
+    def _follow_supervisor(self) -> None:
+        try:
+            os.kill(self._supervisor, 0)
+        except ProcessLookupError:
+            self._end()  # nobody will start another proxy
+        except PermissionError:
+            pass
+        self._runtime.clock.call_later(SUPERVISOR_SECONDS, self._follow_supervisor)
 
     def _stop_listening(self) -> None:
         for listener in self._listeners.values():
@@ -126,7 +140,7 @@ class Worker:
         self.done = True
 
 
-def main(descriptor: int, log_level: str) -> None:
+def main(descriptor: int, supervisor: int, log_level: str) -> None:
     """Work until told to stop, or until the proxy is long gone."""
     configure_logging(log_level)
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole process group: the proxy decides
@@ -136,10 +150,10 @@ def main(descriptor: int, log_level: str) -> None:
     poller = Poller()
     descriptors = Descriptors(raise_descriptor_limit(), poller)
     runtime = Runtime(poller, PipePool(descriptors), descriptors, ServiceCounters(), poller)
-    worker = Worker(socket.socket(fileno=descriptor), runtime)
+    worker = Worker(socket.socket(fileno=descriptor), supervisor, runtime)
     while not worker.done:
         poller.turn()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

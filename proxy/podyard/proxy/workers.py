@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -146,7 +147,8 @@ class _Worker:
         ours.setblocking(False)
         with theirs:
             level = logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
-            command = [sys.executable, "-m", "podyard.proxy.worker", str(theirs.fileno()), level]
+            words = [str(theirs.fileno()), str(os.getppid()), level]
+            command = [sys.executable, "-m", "podyard.proxy.worker", *words]
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
