@@ -6,16 +6,20 @@ import asyncio
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
 import uvloop
+
+from podyard.process.namespaces import in_network
 
 Address = tuple[str, int]
 
 ANSWER_SECONDS = 10.0
 AT_ONCE = 400
 """Requests under way; beyond that the next one waits, as when the machine is too busy for the rate."""
+SLOW_SECONDS = 0.5
 REQUEST = b"GET / HTTP/1.1\r\nHost: load\r\n\r\n"
 LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
@@ -26,9 +30,12 @@ class Load:
     Beside them `keepers` connections for each target ask again and again (HTTP keep-alive). As every
     client does (RFC 9110, section 9.2.2) they repeat a request when a connection that has answered
     before ends without a byte of an answer: the server may have closed it at the moment of asking.
+    All of them come from the network namespace `network` (a path), if one is given.
     """
 
-    def __init__(self, targets: Sequence[Address], rate: float, keepers: int = 2) -> None:
+    def __init__(
+        self, targets: Sequence[Address], rate: float, keepers: int = 2, *, network: str = ""
+    ) -> None:
         self.targets = targets
         self.rate = rate
         self.keepers = keepers
@@ -36,8 +43,13 @@ class Load:
         self.failures: list[str] = []
         self.longest_connect = 0.0
         """Seconds that the slowest of the new connections took."""
+        self.failed_at: list[float] = []
+        """When the new connections that failed were begun, as time.monotonic() tells."""
+        self.slow: list[tuple[float, float]] = []
+        """New connections that took more than SLOW_SECONDS to their answer: their beginning, and how long."""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: uvloop.run(self._run()), daemon=True)
+        self._network = network or "/proc/self/ns/net"
+        self._thread = threading.Thread(target=self._work, daemon=True)
 
     def __enter__(self) -> Load:
         self._thread.start()
@@ -49,6 +61,9 @@ class Load:
         """Ask no more, and wait for the answers that are due."""
         self._stop.set()
         self._thread.join()
+
+    def _work(self) -> None:
+        in_network(self._network, lambda: uvloop.run(self._run()))
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -67,16 +82,19 @@ class Load:
                 asked.add_done_callback(lambda _: slots.release())
 
     async def _ask_once(self, target: Address) -> None:
+        began = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 with _socket() as sock:
-                    loop = asyncio.get_running_loop()
-                    began = loop.time()
-                    await loop.sock_connect(sock, target)
-                    self.longest_connect = max(self.longest_connect, loop.time() - began)
+                    await asyncio.get_running_loop().sock_connect(sock, target)
+                    self.longest_connect = max(self.longest_connect, time.monotonic() - began)
                     self._count(target, await _exchange(sock, LAST_REQUEST))
         except OSError as error:
+            self.failed_at.append(began)
             self._failed(target, error)
+        took = time.monotonic() - began
+        if took > SLOW_SECONDS:
+            self.slow.append((began, took))
 
     async def _keep_asking(self, target: Address) -> None:
         while not self._stop.is_set():

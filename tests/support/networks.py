@@ -21,10 +21,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ta
 
 
 class Network:
-    """A network namespace that goes with the test."""
+    """A network namespace that goes with the test: a new one, or the one that `fd` is open on."""
 
-    def __init__(self) -> None:
-        self.fd = new_network()
+    def __init__(self, fd: int = -1) -> None:
+        self.fd = new_network() if fd < 0 else fd
         self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
         with netlink(self.fd) as ip:
             up(ip, "lo")
