@@ -24,7 +24,8 @@ class Balancer:
     hashing), so that two proxies which share an address, or one that was restarted, mostly agree.
 
     An endpoint that a connect failed to rests, twice as long each time; a connect that succeeds ends that.
-    Resting endpoints are chosen when there is no other.
+    After a rest one connection tries it, and the others wait for what becomes of that: a host that is gone
+    costs each of them the time of a connect. Resting endpoints are chosen when there is no other.
     """
 
     def __init__(self, rule: Rule, clock: Timers) -> None:
@@ -56,22 +57,36 @@ class Balancer:
                 one for one in endpoints if one not in self._resting or self._resting[one][0] <= now
             )
             endpoints = awake or endpoints
-        if self._affinity:
-            return self._stick(client, endpoints)
-        self._next += 1
-        return endpoints[self._next % len(endpoints)]
+        endpoint = self._stick(client, endpoints) if self._affinity else self._in_turn(endpoints)
+        if endpoint in self._resting:
+            self._rest(endpoint)
+        return endpoint
+
+    def has_other(self, tried: Collection[Endpoint]) -> bool:
+        """Whether there is an endpoint that has not been `tried`."""
+        return any(endpoint not in tried for endpoint in self._endpoints)
 
     def failed(self, endpoint: Endpoint) -> None:
         """A connect to it failed."""
-        if endpoint in self._endpoints:
-            _, last = self._resting.get(endpoint, (0.0, FIRST_REST_SECONDS / 2))
-            rest = min(last * 2, LONGEST_REST_SECONDS)
-            self._resting[endpoint] = (self._clock.now() + rest, rest)
+        if endpoint in self._endpoints and endpoint not in self._resting:
+            self._resting[endpoint] = (self._clock.now() + FIRST_REST_SECONDS, FIRST_REST_SECONDS)
 
     def succeeded(self, endpoint: Endpoint) -> None:
         """A connect to it succeeded."""
         if self._resting:
             self._resting.pop(endpoint, None)
+
+    def _in_turn(self, endpoints: tuple[Endpoint, ...]) -> Endpoint:
+        self._next += 1
+        return endpoints[self._next % len(endpoints)]
+
+    def _rest(self, endpoint: Endpoint) -> None:
+        """Let it rest longer than before, unless it does rest."""
+        now = self._clock.now()
+        until, last = self._resting[endpoint]
+        if until <= now:
+            rest = min(last * 2, LONGEST_REST_SECONDS)
+            self._resting[endpoint] = (now + rest, rest)
 
     def _stick(self, client: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
         now = self._clock.now()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CONNECT_TRIES = 4
 """Endpoints that one connection tries."""
+LAST_CHECKS = 5
+"""An endpoint without another gets so many times the time that one with others gets to answer a connect."""
 
 _TCP, _NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -35,6 +37,7 @@ class Connection:
         "_address",
         "_backend",
         "_broken",
+        "_checks",
         "_client",
         "_client_hangup",
         "_client_watched",
@@ -55,6 +58,7 @@ class Connection:
         self._address = address
         self._backend: Raw | None = None  # while it is being connected
         self._tried: tuple[Endpoint, ...] = ()
+        self._checks = 0  # how often the endpoint tried last was found slow
         self._up: Half | None = None  # from the client to the backend, once that is connected
         self._down: Half | None = None
         self._client_watched = False
@@ -76,15 +80,22 @@ class Connection:
             if endpoint is None:
                 break
             self._tried = (*self._tried, endpoint)
+            self._checks = 0
             if self._connect_to(endpoint):
                 return
             self._endpoint_failed()
         self.close(reset=True)
 
-    def connect_timed_out(self) -> None:
-        """The endpoint has not answered in time: try another."""
-        if self._backend is not None:
+    def connect_is_slow(self) -> None:
+        """The endpoint has not answered in time: try another, or be patient when there is none."""
+        if self._backend is None:
+            return
+        self._checks += 1
+        more = len(self._tried) < CONNECT_TRIES and self._listener.balancer.has_other(self._tried)
+        if more or self._checks >= LAST_CHECKS:
             self._connect_failed()
+        else:
+            self._listener.connecting(self)
 
     def again(self, half: Half) -> None:
         """The half has used up its turn, and goes on after the others had theirs."""

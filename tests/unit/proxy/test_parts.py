@@ -159,10 +159,21 @@ def test_an_endpoint_that_keeps_failing_is_tried_less() -> None:
         clock.advance(rest - 0.01)
         assert picks(balancer) == {TWO}
         clock.advance(0.02)
-        assert picks(balancer) == {ONE, TWO}
         rest = min(rest * 2, LONGEST_REST_SECONDS)
+        assert picks(balancer) == {ONE, TWO}
+        assert picks(balancer) == {TWO}, "one tries it for all"
     balancer.succeeded(ONE)
+    assert picks(balancer) == {ONE, TWO}
     balancer.failed(ONE)
+    clock.advance(FIRST_REST_SECONDS)
+    assert picks(balancer) == {ONE, TWO}
+
+
+def test_connects_that_fail_together_count_once() -> None:
+    clock = FakeClock()
+    balancer = Balancer(Rule(("default", "web"), "", "", (ONE, TWO)), clock)
+    for _ in range(20):
+        balancer.failed(ONE)
     clock.advance(FIRST_REST_SECONDS)
     assert picks(balancer) == {ONE, TWO}
 

@@ -5,13 +5,14 @@ import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 
 from podyard.process.clock import FakeClock
+from podyard.proxy.connection import LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CONNECT_SECONDS, TcpListener, listen
@@ -180,25 +181,47 @@ async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address
     assert (counters.active, counters.errors) == (0, 4)
 
 
-async def test_an_endpoint_that_never_answers_is_passed_over(
-    runtime: Runtime, clock: FakeClock, address: str
-) -> None:
+@contextlib.contextmanager
+def deaf(address: str) -> Iterator[socket.socket]:
+    """A server with a full accept queue: further connects get no answer, until it accepts."""
     with contextlib.ExitStack() as stack:
-        # A full accept queue: further connects get no answer.
-        deaf = stack.enter_context(socket.socket())
-        deaf.bind((address, 0))
-        deaf.listen(0)
+        listening = stack.enter_context(socket.socket())
+        listening.bind((address, 0))
+        listening.listen(0)
         for _ in range(8):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
-            filler.connect_ex(deaf.getsockname())
+            filler.connect_ex(listening.getsockname())
+        yield listening
+
+
+async def test_an_endpoint_that_never_answers_is_passed_over(
+    runtime: Runtime, clock: FakeClock, address: str
+) -> None:
+    with deaf(address) as silent:
         async with backend(says(b"here"), address) as endpoint:
-            with proxied(runtime, address, deaf.getsockname()) as listener:
+            with proxied(runtime, address, silent.getsockname()) as listener:
                 asking = asyncio.create_task(ask(address))
                 await until(lambda: bool(listener._connecting))
-                listener.update(rule(deaf.getsockname(), endpoint))
+                listener.update(rule(silent.getsockname(), endpoint))
                 clock.advance(CONNECT_SECONDS)
                 assert await asking == b"here"
+
+
+async def test_an_endpoint_without_another_is_waited_for(
+    runtime: Runtime, clock: FakeClock, address: str
+) -> None:
+    with deaf(address) as silent, proxied(runtime, address, silent.getsockname()) as listener:
+        reader, writer = await connect(address)
+        await until(lambda: bool(listener._connecting))
+        for _ in range(LAST_CHECKS - 1):
+            clock.advance(CONNECT_SECONDS)
+            assert listener._connecting
+        clock.advance(CONNECT_SECONDS)
+        assert not listener._connecting
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
 
 
 async def test_a_reset_of_the_backend_reaches_the_client(runtime: Runtime, address: str) -> None:

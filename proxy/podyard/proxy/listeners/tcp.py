@@ -18,8 +18,12 @@ from podyard.proxy.table import Rule
 BACKLOG = 4096
 ACCEPTS = 64
 """Clients accepted before the connections there are get their turn."""
-CONNECT_SECONDS = 5.0
-"""An endpoint that has not answered a connect by then is passed over."""
+CONNECT_SECONDS = 1.0
+"""An endpoint that has not answered a connect by then is passed over, if there is another.
+
+It is many round trips of any cluster's network, and the time after which a lost SYN is repeated (RFC 6298,
+section 2).
+"""
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -143,4 +147,4 @@ class TcpListener:
                 self._check_later(deadline - now)
                 return
             del self._connecting[connection]
-            connection.connect_timed_out()
+            connection.connect_is_slow()
