@@ -117,6 +117,10 @@ class Machines(Hosts):
             machine.boot()
         return self._machines[directory]
 
+    def host(self, number: int) -> Machine:
+        """A machine that is on, and has not joined yet."""
+        return self._host(f"host{number}", "", "podyard")
+
     def start_again(self, node: str) -> Done:
         """`podyard join` on a host that has joined before."""
         return self.nodes[node].podyard("join", "-d")

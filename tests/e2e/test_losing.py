@@ -64,21 +64,21 @@ class Stopwatch:
 
     def seconds(self, what: str) -> float:
         """How long it has taken until now."""
-        return self.tell(what, time.monotonic() - self.began)
+        seconds = time.monotonic() - self.began
+        self.tell(what, round(seconds, 2))
+        return seconds
 
-    def tell(self, what: str, value: Any) -> Any:
+    def tell(self, what: str, value: object) -> None:
         """Print a figure."""
-        value = round(value, 2) if isinstance(value, float) else value
         print(f"{what}: {value}")
         self._record(what, value)
-        return value
 
     def load(self, load: Load) -> None:
         """What became of the requests."""
         self.tell("requests answered", load.answered)
         self.tell("requests failed after s", [round(at - self.began, 2) for at in load.failed_at])
         self.tell("slow requests", len(load.slow))
-        self.tell("the slowest, s", max((took for _, took in load.slow), default=0.0))
+        self.tell("the slowest, s", round(max((took for _, took in load.slow), default=0.0), 2))
         self.tell("slow ones begun after s", sorted({round(at - self.began, 1) for at, _ in load.slow}))
 
 
