@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
 
 USER_COMMANDS = {
     "up": "start a cluster on this machine",
@@ -80,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    import argparse  # not on the way to kubectl, which must start fast
+
     parser = argparse.ArgumentParser(
         prog="podyard", description="Kubernetes' Services, for real, from ordinary processes."
     )

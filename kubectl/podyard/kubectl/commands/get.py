@@ -23,7 +23,6 @@ from podyard.kubectl.finder import (
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers.table import TableOptions, TablePrinter, plain_table
 from podyard.kubectl.session import Session
-from podyard.kubectl.sorting import sort_objects, sort_tables
 from podyard.kubectl.tabwriter import TabWriter
 from podyard.kubectl.transport import JSON, TABLE
 
@@ -89,6 +88,8 @@ def _tables(session: Session) -> int:
         if info.object.get("kind") != "Table":
             info.object = plain_table([info.object], time.time())
     if session["sort-by"]:
+        from podyard.kubectl.sorting import sort_tables
+
         sort_tables([info.object for info in found.infos], session["sort-by"])
     rows = print_tables(session, found.infos)
     if not rows and not session["ignore-not-found"] and not errors:
@@ -163,6 +164,8 @@ def _documents(session: Session) -> int:
         raise_all(errors)
     objects = [info.object for info in found.infos]
     if session["sort-by"]:
+        from podyard.kubectl.sorting import sort_objects
+
         objects = sort_objects(objects, session["sort-by"])
     if found.single and len(objects) == 1:
         session.out(printer(objects[0]))
