@@ -96,6 +96,7 @@ def _long(word: str, rest: list[str], flags: dict[str, Flag], parsed: Parsed) ->
 def _short(word: str, rest: list[str], flags: dict[str, Flag], parsed: Parsed) -> None:
     letters = word[1:]
     while letters:
+        word = f"-{letters}"
         letter, letters = letters[0], letters[1:]
         flag = flags.get(letter)
         if flag is None:

@@ -242,12 +242,16 @@ class Transport:
                 print(f"{label} {text}", file=sys.stderr)
 
 
+class DeadlineError(CommandError):
+    """--request-timeout has passed while an answer was read."""
+
+
 def _lines(reply: http.client.HTTPResponse) -> Iterator[bytes]:
     """What comes, line by line. Raises CommandError when the connection breaks."""
     try:
         yield from reply
     except TimeoutError:
-        raise CommandError(
+        raise DeadlineError(
             "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
         ) from None
     except (OSError, http.client.HTTPException):

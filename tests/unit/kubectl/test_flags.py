@@ -55,7 +55,7 @@ def test_parse(words: str, values: dict[str, Any], args: list[str]) -> None:
     [
         ("--nope", "unknown flag: --nope"),
         ("-z", "unknown shorthand flag: 'z' in -z"),
-        ("-iz", "unknown shorthand flag: 'z' in -iz"),
+        ("-iz", "unknown shorthand flag: 'z' in -z"),
         ("-o", "flag needs an argument: 'o' in -o"),
         ("--output", "flag needs an argument: --output"),
         ("--=x", "bad flag syntax: --=x"),

@@ -8,26 +8,21 @@ from typing import Any
 from podyard.kubectl import printers
 from podyard.kubectl.commands.get import object_printer, table_options
 from podyard.kubectl.errors import ApiError, CommandError
-from podyard.kubectl.finder import Info, Request, lists, plan, wanted
+from podyard.kubectl.finder import Info, Request, Wanted, find, lists, plan, wanted
+from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers.table import TablePrinter
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import TabWriter
-from podyard.kubectl.transport import JSON, TABLE
+from podyard.kubectl.transport import JSON, TABLE, DeadlineError
 from podyard.kubectl.watching import watch
 
 
 def run_watch(session: Session) -> int:
     """Show what is there, unless --watch-only, and go on until the watch ends."""
     what = wanted(session, everything=True)
-    if what.filenames:
-        raise CommandError("--watch needs the type of the resource, and takes no files")
-    requests, _ = plan(session, what)
-    if len(requests) != 1:
-        raise CommandError(
-            "watch is only supported on individual resources and resource collections - more than 1 resource "
-            "was found"
-        )
-    request = requests[0]
+    request = _request(session, what)
+    if session["sort-by"]:
+        session.err("warning: --watch requested, --sort-by will be ignored for watch events received\n")
     shower = _Shower(session, request)
     query = dict(what.query())
     if request.name:
@@ -44,6 +39,23 @@ def run_watch(session: Session) -> int:
         for document in shown:
             shower.show(document, "ADDED")
     return _follow(session, request, {**query, "resourceVersion": version}, shower)
+
+
+def _request(session: Session, what: Wanted) -> Request:
+    """The one thing to watch: a collection, or an object. Raises CommandError for several."""
+    if what.filenames:
+        infos = find(session, what).all()
+        requests = [Request(info.resource, info.namespace, info.name) for info in infos]
+    else:
+        requests, _ = plan(session, what)
+        if len({request.resource for request in requests}) > 1:
+            raise CommandError("you may only specify a single resource type")
+    if len(requests) != 1:
+        raise CommandError(
+            "watch is only supported on individual resources and resource collections - more than 1 resource "
+            "was found"
+        )
+    return requests[0]
 
 
 def _version(document: dict[str, Any]) -> str:
@@ -63,6 +75,8 @@ def _follow(session: Session, request: Request, query: dict[str, str], shower: _
             ):
                 query["resourceVersion"] = _version(obj) or query["resourceVersion"]
                 shower.show(obj, event)
+        except DeadlineError:
+            return 0
         except ApiError as error:
             if error.http_code == 410:
                 return 0
@@ -90,10 +104,16 @@ class _Shower:
         if self._printer is None:
             self._table.print(document, event if self._events else "")
             self._session.out(self._writer.flush())
-        elif self._events:
-            self._session.out(self._printer({"type": event, "object": document}))
         else:
             items = document.get("items") if str(document.get("kind", "")).endswith("List") else None
             for item in items if isinstance(items, list) else [document]:
-                self._session.out(self._printer(item))
+                self._object(self._printer, item, event)
         sys.stdout.flush()
+
+    def _object(self, printer: printers.Printer, item: dict[str, Any], event: str) -> None:
+        if not self._events:
+            self._session.out(printer(item))
+        elif printers.output_format(self._session)[0] == "json":
+            self._session.out(f'{{"type":"{event}","object":{compact(item)}}}\n')
+        else:
+            self._session.out(printer({"type": event, "object": item}))
