@@ -393,6 +393,11 @@ def test_editing(both: Both, tmp_path: Path) -> None:
     for editor in ("true", "sed -i s/ClusterIP/NodePort/", "false", "no-such-editor"):
         both.same("edit", "svc", "ed", env={"KUBE_EDITOR": editor})
     assert "NodePort" in both.ours_only("get", "svc", "ed").out
+    for lost in ("/apiVersion/d", "s/^metadata.*/metadata:~1/", "s/name:~ed/name:~other/", "s/kind:.*/~-/"):
+        kept = both.ours_only(
+            "edit", "svc", "ed", ok=False, env={"KUBE_EDITOR": f"sed -i {lost}".replace("~", "\\ ")}
+        )
+        assert kept.code == 1 and "A copy of your changes has been stored to" in kept.err, lost
     seen = tmp_path / "seen"
     script = tmp_path / "editor"
     script.write_text(

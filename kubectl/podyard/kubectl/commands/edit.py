@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from podyard.kubectl import yamltext
 from podyard.kubectl.commands import Command
@@ -54,7 +54,7 @@ def run(session: Session) -> int:
         with open(path) as file:
             edited = strip_comments(file.read())
         if failed_text is not None and edited == failed_text:
-            return _cancel(session, path, "Edit cancelled, no valid changes were saved.")
+            return _cancel(session, path, CommandError("Edit cancelled, no valid changes were saved."))
         if edited == strip_comments(original):
             os.unlink(path)
             session.err("Edit cancelled, no changes made.\n")
@@ -63,7 +63,10 @@ def run(session: Session) -> int:
             os.unlink(path)
             session.err("Edit cancelled, saved file was empty.\n")
             return 0
-        result = _save(session, infos, edited, path)
+        try:
+            result = _save(session, infos, edited)
+        except CommandError as error:
+            return _cancel(session, path, error)
         if not result.reasons:
             os.unlink(path)
             return 0
@@ -123,32 +126,41 @@ def _launch(path: str) -> None:
         raise CommandError(f'there was a problem with the editor "{editor}"') from None
 
 
-def _cancel(session: Session, path: str, text: str) -> int:
+def _cancel(session: Session, path: str, error: CommandError) -> NoReturn:
     session.err(f'A copy of your changes has been stored to "{path}"\n')
-    raise CommandError(text)
+    raise error
 
 
-def _save(session: Session, infos: Sequence[Info], edited: str, path: str) -> _Round:
-    """Send what was changed. What the server refuses is told in the result, and on standard error."""
+def _save(session: Session, infos: Sequence[Info], edited: str) -> _Round:
+    """Send what was changed. What the server refuses is told in the result, and on standard error.
+
+    Raises CommandError for what another visit to the editor does not mend.
+    """
     result = _Round()
     try:
         document = yamltext.load(edited)
     except yamltext.YAMLError as error:
         return _invalid(session, infos[0], yamltext.problem(error))
-    if not isinstance(document, dict):
-        return _invalid(session, infos[0], "it is no object")
-    items = document.get("items") if document.get("kind") == "List" else [document]
+    items = document.get("items") if _is_object(document) and document["kind"] == "List" else [document]
+    if not isinstance(items, list) or not all(map(_is_object, items)):
+        return _invalid(session, infos[0], "every object has an apiVersion, a kind and metadata")
     by_uid = {info.object["metadata"].get("uid"): info for info in infos}
-    for item in items or ():
-        info = by_uid.get((item.get("metadata") or {}).get("uid"))
+    for item in items:
+        info = by_uid.get(item["metadata"].get("uid"))
         if info is None:
-            _cancel(session, path, f"no original object found for {compact(item)}")
-            continue
+            raise CommandError(f"no original object found for {compact(item)}")
         try:
             _save_one(session, info, item)
         except ApiError as error:
             _refuse(session, result, info, error)
     return result
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it has what every object has; the metadata of a List may be empty."""
+    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
+        return False
+    return all(isinstance(value.get(field), str) for field in ("apiVersion", "kind"))
 
 
 def _invalid(session: Session, info: Info, problem: str) -> _Round:
