@@ -24,6 +24,8 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _MOVED = (301, 302, 303, 307, 308)
 
+_CHUNK = 64 * 1024
+
 Query = Mapping[str, str | Sequence[str]]
 
 
@@ -242,20 +244,29 @@ class Transport:
                 print(f"{label} {text}", file=sys.stderr)
 
 
+class BrokenStreamError(CommandError):
+    """The connection ended before the answer did."""
+
+
 class DeadlineError(CommandError):
     """--request-timeout has passed while an answer was read."""
 
 
 def _lines(reply: http.client.HTTPResponse) -> Iterator[bytes]:
     """What comes, line by line. Raises CommandError when the connection breaks."""
+    rest = b""
     try:
-        yield from reply
+        while chunk := reply.read1(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line + b"\n" for line in lines)
     except TimeoutError:
         raise DeadlineError(
             "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
         ) from None
     except (OSError, http.client.HTTPException):
-        raise CommandError("unexpected EOF") from None
+        raise BrokenStreamError("unexpected EOF") from None
+    if rest:
+        yield rest
 
 
 class _NamedConnection(http.client.HTTPSConnection):

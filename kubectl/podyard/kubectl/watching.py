@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from podyard.kubectl.discovery import Resource
 from podyard.kubectl.errors import ApiError, CommandError
 from podyard.kubectl.session import Session
-from podyard.kubectl.transport import JSON
+from podyard.kubectl.transport import JSON, BrokenStreamError
 
 Event = tuple[str, dict[str, Any]]
 """The type (ADDED, MODIFIED, DELETED) and the object."""
@@ -25,11 +26,15 @@ def watch(
     timeout: float = 0,
     accept: str = JSON,
 ) -> Iterator[Event]:
-    """Changes, until the server ends the watch (or after `timeout` seconds). Raises ApiError for ERROR."""
+    """Changes, until the watch ends: by the server, by its own end, or after `timeout` seconds.
+
+    Raises ApiError for ERROR.
+    """
     asked = {**query, "watch": "true"}
     if timeout > 0:
         asked["timeoutSeconds"] = str(max(1, int(timeout + 0.999)))
-    with session.transport.stream(resource.path(namespace), asked, accept) as stream:
+    path = resource.path(namespace)
+    with suppress(BrokenStreamError), session.transport.stream(path, asked, accept) as stream:
         for line in stream:
             event = json.loads(line)
             if event["type"] == "ERROR":

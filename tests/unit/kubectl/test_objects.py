@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from podyard.kubectl.discovery import Resource
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.finder import Info
 from podyard.kubectl.kubeconfig import Target
-from podyard.kubectl.transport import Transport, impersonation
+from podyard.kubectl.transport import BrokenStreamError, Transport, impersonation
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
@@ -117,3 +119,34 @@ def test_unreadable_kubeconfigs(tmp_path: Path, content: str | bytes | None, pro
         kubeconfig.load(str(path))
     assert str(raised.value).startswith(f'error loading config file "{path}": ')
     assert problem.format(path=path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "lines", "whole"),
+    [
+        (b"5\r\na\nb\nc\r\n1\r\n\n\r\n0\r\n\r\n", [b"a\n", b"b\n", b"c\n"], True),
+        (b"3\r\na\nb\r\n0\r\n\r\n", [b"a\n", b"b"], True),
+        (b"4\r\na\nb\n\r\n", [b"a\n", b"b\n"], False),
+        (b"9\r\na\nb", [b"a\n"], False),
+    ],
+)
+def test_an_answer_that_breaks_off_is_no_whole_one(sent: bytes, lines: list[bytes], whole: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        seen = []
+        transport = Transport(Target({"server": f"http://127.0.0.1:{port}"}, {}))
+        broken = pytest.raises(BrokenStreamError, match="unexpected EOF")
+        with contextlib.nullcontext() if whole else broken, transport.stream("/") as stream:
+            for line in stream:
+                seen.append(line)
+        server.join()
+        assert seen == lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ def run(session: Session) -> int:
         wanted = " ".join(f"{{{local} {remote}}}" for local, remote in ports)
         raise CommandError(f"unable to listen on any of the requested ports: [{wanted}]")
     sys.stdout.flush()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # Ctrl-C is how it ends
     forwarder.serve()
     return 0
 
@@ -121,10 +123,11 @@ def _listen(session: Session, forwarder: Forwarder, local: int, remote: int) -> 
     listening = False
     for group in _addresses(session):
         problems = []
+        bound = local  # port 0 is the same one for both families
         for address in group:
             handle = partial(_handle, session, forwarder, local, remote)
             try:
-                bound = listen(address, local, handle)
+                bound = listen(address, bound, handle)
             except OSError as error:
                 problems.append(_problem(error, address, local))
                 continue
