@@ -109,6 +109,9 @@ def test_the_session(both: Both) -> None:
         apply -f examples/run-my-nginx.yaml
         apply -f examples/run-my-nginx.yaml
         apply -f examples/run-my-nginx.yaml -o name
+        apply view-last-applied deployment my-nginx
+        apply view-last-applied deployment/my-nginx -o json
+        apply view-last-applied deployment/nope
         wait --for=condition=available deployment/my-nginx
         rollout status deployment/my-nginx
         get pods -l run=my-nginx
@@ -137,6 +140,13 @@ def test_the_session(both: Both) -> None:
         label deployment my-nginx tier-
         annotate deployment my-nginx note=this
         annotate deployment my-nginx note=that
+        set env deployment/my-nginx A=B C=D
+        set env deployment/my-nginx A- C=E
+        set env deployment/my-nginx --list
+        set resources deployment my-nginx --limits=memory=512Mi
+        set resources deployment my-nginx
+        set serviceaccount deployment my-nginx default
+        set selector svc my-nginx run=my-nginx
         patch deployment my-nginx -p {"spec":{"replicas":1}}
         patch deployment my-nginx -p {"spec":{"replicas":1}}
         patch deployment my-nginx --type=json -p [{"op":"replace","path":"/spec/replicas","value":2}]
@@ -168,6 +178,11 @@ def test_making_objects(both: Both) -> None:
         create serviceaccount robot
         create job once --image=busybox --dry-run=client -o yaml -- date
         create namespace a b
+        create role reader --verb=get,list --resource=pods,deployments -o yaml --dry-run=client
+        create rolebinding read --role=reader --user=jane -o yaml --dry-run=client
+        create ingress in --rule=x.org/a*=web:80,tls=cert -o yaml --dry-run=client
+        create quota q --hard=pods=2 -o yaml --dry-run=client
+        create configmap hashed --from-literal=a=b --append-hash -o name --dry-run=client
         create nothing
         create -f examples/run-my-nginx.yaml
         create -f examples/run-my-nginx.yaml

@@ -261,4 +261,5 @@ COMMAND = Command(
         Flag("force-conflicts", "If true, server-side apply will force the changes.", kind="bool"),
     ),
     "kubectl apply -f ./pod.json\ncat pod.json | kubectl apply -f -",
+    {"view-last-applied": "apply_view_last_applied"},
 )
