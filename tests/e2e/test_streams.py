@@ -396,7 +396,7 @@ def test_port_forward_to_a_port_that_nobody_listens_on(kubectl: Client) -> None:
             assert sock.recv(1) == b""
         terminal.see("connection refused")
         terminal.type("\x03")
-        assert terminal.exit_code() != 0 or kubectl.name != "podyard"
+        assert terminal.exit_code() == 0 or kubectl.name != "podyard"  # others lose the connection first
 
 
 def test_proxy(kubectl: Client) -> None:
