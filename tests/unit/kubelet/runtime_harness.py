@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from podyard.kubelet.images import Image, resolve_command
+from podyard.kubelet.images.catalog import NODE_PATHS
 from podyard.kubelet.runtime import (
     ContainerConfig,
     ContainerState,
@@ -80,7 +81,7 @@ class Pods:
         argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
         defaults: dict[str, Any] = {"name": "main", "image": "image", "image_id": "sha256:0"}
         defaults["log_path"] = f"main/{next(_numbers)}.log"
-        defaults["host_paths"] = [str(self.root)]  # where tests and containers meet
+        defaults["host_paths"] = [str(self.root), *NODE_PATHS]  # where tests and containers meet
         return await self.runtime.create_container(
             sandbox or await self.sandbox(), ContainerConfig(command=argv, **{**defaults, **config})
         )
@@ -105,6 +106,7 @@ class Pods:
             listen=image.listen,
             wait_for_ports=image.wait_for_ports,
             stop_signal=image.stop_signal,
+            host_paths=[str(self.root), *NODE_PATHS, *filter(None, image.host_paths)],
             **config,
         )
 

@@ -117,6 +117,7 @@ async def test_built_in_nginx_answers_who_came_while_it_was_told_to_quit(
     ip = fresh_ip()
     container = await pods.run_image(await catalog.pull_image("nginx"), ip, ports=PORTS)
     pid = (await pods.runtime.container_status(container)).pid
+    assert pid
     os.kill(pid, signal.SIGSTOP)  # so that the signal and the connection reach it together
     os.kill(pid, signal.SIGQUIT)
     answer = asyncio.ensure_future(http(ip, "GET /"))
