@@ -20,7 +20,7 @@ from tests.support.networks import needs_root
 
 pytestmark = [needs_root, pytest.mark.timeout(300)]
 
-GRACE_SECONDS = 15
+GRACE_SECONDS = 20
 """node-monitor-grace-period: a kubelet renews its Lease every 10 s."""
 TOLERATION_SECONDS = 3
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
@@ -163,6 +163,23 @@ def serves_everywhere(machines: Machines) -> bool:
     return all(answers(machine, address) for machine in machines.nodes.values())
 
 
+def left_behind(machines: Machines) -> list[str]:
+    """Sandboxes and links on the nodes that are of no pod, or missing."""
+    found = []
+    everywhere = machines.json("pods", "-A")["items"]
+    for name, machine in machines.nodes.items():
+        count = sum(p["spec"].get("nodeName") == name for p in everywhere)
+        sandboxes = machine.home / ".podyard" / "podyard" / "kubelet" / name / "sandboxes"
+        links = machine.run("ip", "-o", "link", "show", "type", "veth").out.splitlines()
+        for what, number in (
+            ("sandboxes", len(list(sandboxes.iterdir()))),
+            ("links", sum("master podyard0" in line for line in links)),
+        ):
+            if number != count:
+                found.append(f"{name}: {number} {what} of {count} pods")
+    return found
+
+
 def spread(machines: Machines) -> None:
     """Have pods on every node again."""
     machines.kubectl("delete", "pods", "-l", "app=web", "--wait=false")
@@ -198,6 +215,7 @@ def test_a_node_loses_its_power(machines: Machines, watch: Stopwatch) -> None:
     machines.start_again("node3")
     eventually(lambda: whole(machines), 60)
     watch.seconds("its old pods gone, once it is back, after s")
+    eventually(lambda: left_behind(machines) == [])
     spread(machines)
 
 
@@ -286,6 +304,7 @@ def test_a_node_is_cut_off_and_comes_back(machines: Machines, watch: Stopwatch) 
         assert numbers == list(range(len(numbers)))
     times = [when for _, when in heard(machines, "within")]
     assert max(b - a for a, b in itertools.pairwise(times) if a > cut) < 5, "cut or not"
+    eventually(lambda: left_behind(machines) == [])
     restarts = [s["restartCount"] for p in pods(machines, "echo") for s in p["status"]["containerStatuses"]]
     assert restarts == [0]
     machines.kubectl("delete", "service/echo", "pod/echo", "pod/across", "pod/within")
@@ -370,6 +389,7 @@ def restarted(machines: Machines, watch: Stopwatch, *, server: bool, nodes: tupl
     eventually(lambda: serves_everywhere(machines), 60)
     watch.seconds("the Service answers on all nodes after s")
     assert {p["metadata"]["uid"] for p in pods(machines)} == before
+    eventually(lambda: left_behind(machines) == [])
     for pod in pods(machines):
         machines.kubectl("exec", pod["metadata"]["name"], "--", "true")
 

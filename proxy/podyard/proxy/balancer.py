@@ -66,8 +66,12 @@ class Balancer:
         """Whether there is an endpoint that has not been `tried`."""
         return any(endpoint not in tried for endpoint in self._endpoints)
 
+    def is_suspected(self, endpoint: Endpoint) -> bool:
+        """Whether the last that is known of it is a failure."""
+        return endpoint in self._resting
+
     def failed(self, endpoint: Endpoint) -> None:
-        """A connect to it failed."""
+        """A connect to it failed, or lasts."""
         if endpoint in self._endpoints and endpoint not in self._resting:
             self._resting[endpoint] = (self._clock.now() + FIRST_REST_SECONDS, FIRST_REST_SECONDS)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CONNECT_TRIES = 4
 """Endpoints that one connection tries."""
-LAST_CHECKS = 5
-"""An endpoint without another gets so many times the time that one with others gets to answer a connect."""
+LAST_CHECKS = 20
+"""How often an endpoint without another is found silent before it is given up."""
 
 _TCP, _NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -58,7 +58,7 @@ class Connection:
         self._address = address
         self._backend: Raw | None = None  # while it is being connected
         self._tried: tuple[Endpoint, ...] = ()
-        self._checks = 0  # how often the endpoint tried last was found slow
+        self._checks = 0  # how often the endpoint tried last was found silent
         self._up: Half | None = None  # from the client to the backend, once that is connected
         self._down: Half | None = None
         self._client_watched = False
@@ -87,12 +87,18 @@ class Connection:
         self.close(reset=True)
 
     def connect_is_slow(self) -> None:
-        """The endpoint has not answered in time: try another, or be patient when there is none."""
-        if self._backend is None:
+        """The endpoint is silent: others shall not follow, and who finds it so already goes to another.
+
+        Where there is no other, be patient: a SYN that was lost is repeated after 1 s (RFC 6298, section 2).
+        """
+        if self._backend is None or not _state(self._backend):
             return
         self._checks += 1
-        more = len(self._tried) < CONNECT_TRIES and self._listener.balancer.has_other(self._tried)
-        if more or self._checks >= LAST_CHECKS:
+        balancer, endpoint = self._listener.balancer, self._tried[-1]
+        suspected = balancer.is_suspected(endpoint)
+        balancer.failed(endpoint)
+        more = len(self._tried) < CONNECT_TRIES and balancer.has_other(self._tried)
+        if (suspected and more) or self._checks >= LAST_CHECKS:
             self._connect_failed()
         else:
             self._listener.connecting(self)

@@ -15,7 +15,7 @@ from podyard.process.clock import FakeClock
 from podyard.proxy.connection import LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
-from podyard.proxy.listeners.tcp import CONNECT_SECONDS, TcpListener, listen
+from podyard.proxy.listeners.tcp import CHECK_SECONDS, TcpListener, listen
 from podyard.proxy.sockets import bind, share
 from podyard.proxy.table import Endpoint, Frontend, Rule
 
@@ -204,8 +204,33 @@ async def test_an_endpoint_that_never_answers_is_passed_over(
                 asking = asyncio.create_task(ask(address))
                 await until(lambda: bool(listener._connecting))
                 listener.update(rule(silent.getsockname(), endpoint))
-                clock.advance(CONNECT_SECONDS)
+                clock.advance(CHECK_SECONDS)
+                assert listener._connecting
+                # Who comes now does not wait, and the one that does goes where they go.
+                assert [await ask(address) for _ in range(4)] == [b"here"] * 4
+                clock.advance(CHECK_SECONDS)
                 assert await asking == b"here"
+
+
+async def test_the_second_that_finds_an_endpoint_silent_waits_less(
+    runtime: Runtime, clock: FakeClock, address: str
+) -> None:
+    with deaf(address) as silent:
+        async with backend(says(b"here"), address) as endpoint:
+            with proxied(runtime, address, silent.getsockname()) as listener:
+                first = asyncio.create_task(ask(address))
+                await until(lambda: len(listener._connecting) == 1)
+                clock.advance(CHECK_SECONDS / 2)
+                second = asyncio.create_task(ask(address))
+                await until(lambda: len(listener._connecting) == 2)
+                listener.update(rule(silent.getsockname(), endpoint))
+                clock.advance(CHECK_SECONDS / 2)
+                assert len(listener._connecting) == 2
+                clock.advance(CHECK_SECONDS / 2)
+                assert await second == b"here"
+                assert len(listener._connecting) == 1
+                clock.advance(CHECK_SECONDS / 2)
+                assert await first == b"here"
 
 
 async def test_an_endpoint_without_another_is_waited_for(
@@ -215,9 +240,9 @@ async def test_an_endpoint_without_another_is_waited_for(
         reader, writer = await connect(address)
         await until(lambda: bool(listener._connecting))
         for _ in range(LAST_CHECKS - 1):
-            clock.advance(CONNECT_SECONDS)
+            clock.advance(CHECK_SECONDS)
             assert listener._connecting
-        clock.advance(CONNECT_SECONDS)
+        clock.advance(CHECK_SECONDS)
         assert not listener._connecting
         with pytest.raises(ConnectionResetError):
             await reader.read()

@@ -18,12 +18,8 @@ from podyard.proxy.table import Rule
 BACKLOG = 4096
 ACCEPTS = 64
 """Clients accepted before the connections there are get their turn."""
-CONNECT_SECONDS = 1.0
-"""An endpoint that has not answered a connect by then is passed over, if there is another.
-
-It is many round trips of any cluster's network, and the time after which a lost SYN is repeated (RFC 6298,
-section 2).
-"""
+CHECK_SECONDS = 0.25
+"""How long an endpoint has to answer a connect before it is looked at (RFC 8305's delay between attempts)."""
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -77,8 +73,8 @@ class TcpListener:
 
     def connecting(self, connection: Connection) -> None:
         """`connection` waits for an endpoint's answer: see to it that this does not last."""
-        self._connecting[connection] = self.runtime.clock.now() + CONNECT_SECONDS
-        self._check_later(CONNECT_SECONDS)
+        self._connecting[connection] = self.runtime.clock.now() + CHECK_SECONDS
+        self._check_later(CHECK_SECONDS)
 
     def connected(self, connection: Connection) -> None:
         """`connection` has its answer, or has given up."""
@@ -139,12 +135,13 @@ class TcpListener:
             self.runtime.clock.call_later(seconds, self._check)
 
     def _check(self) -> None:
-        self._checking = False
         now = self.runtime.clock.now()
         while self._connecting:
             connection, deadline = next(iter(self._connecting.items()))
             if deadline > now:
-                self._check_later(deadline - now)
-                return
+                break
             del self._connecting[connection]
             connection.connect_is_slow()
+        self._checking = False
+        if self._connecting:
+            self._check_later(next(iter(self._connecting.values())) - now)
