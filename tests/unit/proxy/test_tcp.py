@@ -8,11 +8,12 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
 from podyard.process.clock import FakeClock
-from podyard.proxy.connection import LAST_CHECKS
+from podyard.proxy.connection import KEEPALIVE_SECONDS, LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CHECK_SECONDS, TcpListener, listen
@@ -247,6 +248,35 @@ async def test_an_endpoint_without_another_is_waited_for(
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
+
+
+async def test_a_backend_whose_host_is_gone_is_noticed(runtime: Runtime, address: str) -> None:
+    """Though nothing is sent: the client's own keepalive asks the proxy alone."""
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"here")
+        await reader.read()
+        writer.close()
+
+    async with backend(stay, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            reader, writer = await connect(address)
+            assert await reader.read(4) == b"here"
+            seconds = keepalive(endpoint)
+            assert seconds is not None
+            assert KEEPALIVE_SECONDS - 30 < seconds <= KEEPALIVE_SECONDS
+            writer.close()
+
+
+def keepalive(peer: Endpoint) -> float | None:
+    """When the kernel will ask whether `peer` is still there, for a connection to it (proc_net_tcp.txt)."""
+    host = socket.inet_aton(peer[0])[::-1].hex().upper()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        remote, state, _, timer = line.split()[2:6]
+        kind, _, ticks = timer.partition(":")
+        if (remote, state, kind) == (f"{host}:{peer[1]:04X}", "01", "02"):
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK")
+    return None
 
 
 async def test_a_reset_of_the_backend_reaches_the_client(runtime: Runtime, address: str) -> None:
