@@ -44,6 +44,7 @@ class Machine(Host):
         self._init.append(init)
         assert init.stdout is not None
         assert init.stdout.readline() == "up\n"
+        self.run("mount", "-t", "tmpfs", "tmpfs", "/dev/shm")
         network = Network(os.open(self.network, os.O_RDONLY))
         try:
             self.lan.plug(self.port, network, "eth0", "169.254.0.1/32", f"{self.address}/24")

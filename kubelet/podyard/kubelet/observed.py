@@ -50,6 +50,17 @@ def observe(uid: str, sandboxes: Iterable[PodSandbox], containers: Iterable[Cont
     return Observed(newest, tuple(c for c in containers if c.pod_uid == uid))
 
 
+def forgotten_sandboxes(uid: str, observed: Observed, sandboxes: Iterable[PodSandbox]) -> list[str]:
+    """The ids of the pod's sandboxes before its last one of which no container is listed any more.
+
+    Source: Kubernetes' garbage collection (pkg/kubelet/kuberuntime/kuberuntime_gc.go, evictSandboxes).
+    """
+    kept = {status.sandbox_id for status in observed.containers}
+    if observed.sandbox is not None:
+        kept.add(observed.sandbox.id)
+    return [s.id for s in sandboxes if s.config.uid == uid and s.id not in kept]
+
+
 def with_messages(observed: Observed, message: Callable[[ContainerStatus], str]) -> Observed:
     """The same, with a message for each container that failed without leaving one."""
     return replace(

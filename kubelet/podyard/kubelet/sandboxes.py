@@ -8,7 +8,7 @@ from typing import Any
 
 from podyard.kubelet.isolation import EVENT, pod_warning
 from podyard.kubelet.network import NetworkError
-from podyard.kubelet.observed import Observed
+from podyard.kubelet.observed import Observed, forgotten_sandboxes
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pod_events import PodEvents
 from podyard.kubelet.runtime import RuntimeFailure
@@ -27,6 +27,8 @@ async def make_sandbox(
         if observed.sandbox is not None:
             events.normal("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             await context.runtime.stop_pod_sandbox(observed.sandbox.id)
+            for empty in forgotten_sandboxes(uid, observed, await context.runtime.list_pod_sandboxes()):
+                await context.runtime.remove_pod_sandbox(empty)
         hosted = pod["spec"].get("hostNetwork")
         ip = context.node_ip if hosted else await context.network.allocate(uid)
         await context.runtime.run_pod_sandbox(context.sandbox_config(pod, ip, attempt))

@@ -12,10 +12,11 @@ from podyard.kubelet.backoff import Backoff
 from podyard.kubelet.dns import hostname, hosts_file, parse_resolv_conf, pod_dns
 from podyard.kubelet.durations import go_duration
 from podyard.kubelet.images import Image
+from podyard.kubelet.observed import Observed, forgotten_sandboxes
 from podyard.kubelet.runtime import ContainerPort, DnsConfig, ListenMode
 from podyard.kubelet.starter import container_config
 from podyard.kubelet.status_manager import status_patch
-from tests.unit.kubelet.pods import UID, container, pod
+from tests.unit.kubelet.pods import UID, container, pod, sandbox, status
 
 Object = dict[str, Any]
 
@@ -242,3 +243,12 @@ def test_a_status_patch_leaves_nothing_of_a_past_condition_or_address() -> None:
     }
     patched = strategic_merge_patch("v1", "Pod", subject, status_patch(subject, status))
     assert patched["status"] == {**status, "conditions": [gate, {"type": "Ready", "status": "True"}]}
+
+
+def test_sandboxes_go_when_nothing_of_theirs_is_remembered() -> None:
+    """As of a pod whose host has booted three times."""
+    sandboxes = [sandbox(ready=False, attempt=number) for number in range(4)]
+    seen = Observed(sandboxes[-1], (status("web", "exited", attempt=2, sandbox_id="s2"),))
+    assert forgotten_sandboxes(UID, seen, sandboxes) == ["s0", "s1"]
+    assert forgotten_sandboxes("another", Observed(), sandboxes) == []
+    assert forgotten_sandboxes(UID, Observed(sandboxes[-1]), sandboxes[-1:]) == [], "the last one stays"
