@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.e2e.compose import Compose
 from tests.e2e.harness import Cluster, Namespace
 
 _numbers = itertools.count(1)
+
+# A shell that runs us in the background has Ctrl-C ignored, also by the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

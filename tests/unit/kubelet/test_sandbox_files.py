@@ -73,6 +73,17 @@ async def test_a_read_only_volume(pods: Pods, tmp_path: Path) -> None:
     assert [text for stream, _, text in log if stream == "stdout"] == ["refused", "y"]
 
 
+async def test_a_volume_does_not_hide_what_the_image_s_programs_need(pods: Pods, tmp_path: Path) -> None:
+    """An emptyDir at /tmp, and podyard itself installed below /tmp."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "file").write_text("there\n")
+    mounts = [Mount(str(tmp_path / "volume"), str(tmp_path.parent))]
+    script = f"cat {tmp_path}/installed/file; echo x > {tmp_path.parent}/x"
+    assert await lines(pods, script, mounts=mounts, host_paths=[str(tmp_path / "installed")]) == ["there"]
+    assert (tmp_path / "volume" / "x").exists()
+
+
 async def test_mounts_within_mounts_and_beside_each_other(pods: Pods, tmp_path: Path) -> None:
     for name in ("outer", "inner", "beside", "deep"):
         (tmp_path / name).mkdir()

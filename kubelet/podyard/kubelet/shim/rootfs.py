@@ -64,13 +64,12 @@ def make(
     root.show_node(directory, pod, own_processes=own_processes)
     if own_network:
         _show_own_links()
-    for point in shown:
-        if not os.path.lexists(point.target):
-            root.attach(point)
+    root.attach_missing(shown)
     points.sort(key=lambda point: point.target.rstrip("/").count("/"))
     root.open_up([point.target for point in points])
     for point in points:
         root.attach(point)
+    root.attach_missing(shown)  # a volume at /tmp hides what is installed below it
     root.make(container["workingDir"], directory=True)
     for point in points:
         if point.read_only:
@@ -139,6 +138,12 @@ class Root:
             raise StartError(f"{text}: {(error.strerror or '').lower()}{hint}") from None
         point.target = target
         self._attached.append(target)
+
+    def attach_missing(self, points: list[Point]) -> None:
+        """Attach those whose target is not there."""
+        for point in points:
+            if not os.path.lexists(point.target):
+                self.attach(point)
 
     def make(self, path: str, *, directory: bool) -> None:
         """Make a file or directory that is missing, and the directories above it. Raises OSError."""
