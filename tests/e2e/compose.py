@@ -70,7 +70,10 @@ def running() -> Iterator[Compose]:
     compose("build", timeout=600)
     try:
         compose("up", "-d", timeout=120)
-        eventually(lambda: compose.ready_nodes() == ["node1", "node2", "node3"], timeout=60)
+        try:
+            eventually(lambda: compose.ready_nodes() == ["node1", "node2", "node3"], timeout=120)
+        except AssertionError as error:
+            raise AssertionError(compose("logs").out) from error
         yield compose
     finally:
         compose("down", "-v", "-t", "5", timeout=120)
