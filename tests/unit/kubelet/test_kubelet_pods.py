@@ -21,7 +21,7 @@ from tests.unit.kubelet.kubelet_harness import (
     shell,
     waiting,
 )
-from tests.unit.kubelet.runtime_harness import log_lines
+from tests.unit.kubelet.runtime_harness import log_lines, until
 
 Object = dict[str, Any]
 
@@ -102,15 +102,20 @@ async def test_services_that_exist_are_in_the_environment(cluster: Cluster) -> N
     assert "MY_NGINX_PORT_80_TCP=tcp://127.96.0.77:80" in log(cluster, after)
 
 
+async def kill(pod: Object) -> None:
+    """End its processes from outside."""
+    await until(lambda: processes(pod))
+    for pid in processes(pod):
+        os.kill(pid, signal.SIGKILL)
+
+
 async def test_a_killed_process_is_restarted_then_backed_off(cluster: Cluster) -> None:
     await cluster.create("dies", shell(SLEEP))
     pod = await cluster.until("dies", running)
-    for pid in processes(pod):
-        os.kill(pid, signal.SIGKILL)
+    await kill(pod)
     pod = await cluster.until("dies", lambda p: running(p) and container_status(p)["restartCount"] == 1)
     assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 137
-    for pid in processes(pod):
-        os.kill(pid, signal.SIGKILL)
+    await kill(pod)
     pod = await cluster.until("dies", lambda p: waiting(p) == "CrashLoopBackOff")
     message = container_status(pod)["state"]["waiting"]["message"]
     assert message.startswith("back-off 10s restarting failed container=main pod=dies_default(")
