@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -32,14 +33,26 @@ def run(session: Session) -> int:
         raise CommandError(f"unable to forward port because pod is not running. Current status={phase}")
     metadata = pod["metadata"]
     forwarder = Forwarder(session, metadata["namespace"], metadata["name"])
+    _end_at_ctrl_c()
     listening = [_listen(session, forwarder, local, remote) for local, remote in ports]
     if not any(listening):
         wanted = " ".join(f"{{{local} {remote}}}" for local, remote in ports)
         raise CommandError(f"unable to listen on any of the requested ports: [{wanted}]")
     sys.stdout.flush()
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # Ctrl-C is how it ends
     forwarder.serve()
     return 0
+
+
+def _end_at_ctrl_c() -> None:
+    """Ctrl-C is how it ends, well. A thread waits for it: a handler would wait for the main thread, which
+    may have begun to read just before. Those that are made later do not take the signal either."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGINT})
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def parse_port(text: str, service: Mapping[str, Any] | None, pod: Pod) -> tuple[int, int]:
