@@ -273,6 +273,14 @@ def test_ps_shows_processes() -> None:
     assert "python" in mine[3]
 
 
+def test_ps_gives_each_process_one_line() -> None:
+    code = f"import runpy\n\nrunpy.run_path({str(PROGRAMS / 'ps.py')!r}, run_name='__main__')"
+    done = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()[1:]
+    assert all(line.split()[0].isdigit() for line in lines)
+    assert [line for line in lines if " import runpy  runpy.run_path(" in line]
+
+
 def test_a_nodes_own_program_goes_first(tmp_path: Path) -> None:
     for folder in ("image", "node"):
         (tmp_path / folder).mkdir()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import sys
+
+CONTROL = re.compile(r"[\0-\x1f\x7f]")
+"""What would break the table: the NULs between the words, and line ends within them (`sh -c` has many)."""
 
 
 def user_name(uid: int) -> str:
@@ -20,7 +24,7 @@ def line(pid: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         before, _, after = file.read().rpartition(")")
     with open(f"/proc/{pid}/cmdline", "rb") as raw:
-        command = raw.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        command = CONTROL.sub(" ", raw.read().decode(errors="replace")).strip()
     fields = after.split()
     seconds = (int(fields[11]) + int(fields[12])) // os.sysconf("SC_CLK_TCK")
     shown = command or f"[{before.partition('(')[2]}]"
