@@ -138,7 +138,7 @@ def _send(lane: _Lane, source: Iterator[Check]) -> None:
     for slot, (asked, _) in enumerate(lane.asked):
         start, size = datagrams.starts[slot], len(asked) + 2
         datagrams.bytes[start : start + size] = bytes([lane.turn, slot]) + asked
-        datagrams.sizes[slot] = size
+    datagrams.resize([len(asked) + 2 for asked, _ in lane.asked])
     lane.open = SLOTS
     lane.since = time.perf_counter()
     datagrams.send(0, SLOTS)

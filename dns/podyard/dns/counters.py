@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,10 +15,11 @@ from podyard.dns.zone import Zone
 
 
 class DnsMetrics(Collector):
-    """Plain numbers, because they change with every query."""
+    """Plain numbers, because they change with every query; two threads count."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
+        self._lock = threading.Lock()
         self.queries: Counter[str] = Counter()
         """By transport: udp, tcp."""
         self.responses: Counter[int] = Counter()
@@ -25,15 +27,27 @@ class DnsMetrics(Collector):
         self.forwarded = 0
         self.dropped = 0
 
+    def asked(self, transport: str) -> None:
+        """Count a query."""
+        with self._lock:
+            self.queries[transport] += 1
+
     def answered(self, answer: bytes) -> None:
         """Count an answer that is sent."""
-        self.responses[answer[3] & 15] += 1
+        with self._lock:
+            self.responses[answer[3] & 15] += 1
 
     def answered_kept(self, transport: str, codes: bytes) -> None:
         """Count queries that had kept answers; `codes` has the fourth byte of each answer."""
-        self.queries[transport] += len(codes)
-        for code in set(codes):
-            self.responses[code & 15] += codes.count(code)
+        with self._lock:
+            self.queries[transport] += len(codes)
+            for code in set(codes):
+                self.responses[code & 15] += codes.count(code)
+
+    def drop(self, number: int = 1) -> None:
+        """Count messages, or connections, that get no answer."""
+        with self._lock:
+            self.dropped += number
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client at every scrape."""

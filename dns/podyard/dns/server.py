@@ -55,7 +55,7 @@ class Server:
         `shared`: other processes serve the same address, too, and the kernel spreads the clients.
         """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         try:
             if shared:
                 udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -83,10 +83,10 @@ class Server:
 
     def handle(self, raw: bytes, send: Send, *, tcp: bool) -> bool:
         """Answer one message through `send`, now or later; False when it gets no answer at all."""
-        self.metrics.queries["tcp" if tcp else "udp"] += 1
-        kept = self._answers.find(raw)
-        if kept is not None and not (tcp and is_truncated(kept)):
-            self._answer(kept, send)
+        self.metrics.asked("tcp" if tcp else "udp")
+        kept = self._answers.find(raw[2:])
+        if kept is not None and not (tcp and is_truncated(raw[:2] + kept)):
+            self._answer(raw[:2] + kept, send)
             return True
         if self._forwarder.available() != self._recursion:
             self._recursion = not self._recursion
@@ -95,7 +95,7 @@ class Server:
             query = parse(raw)
             answer = self._responder.answer(query, tcp=tcp)
         except NotAQuery:
-            self.metrics.dropped += 1
+            self.metrics.drop()
             return False
         except BadQuery as bad:
             answer = Reply(error(*bad.args))

@@ -62,7 +62,7 @@ class TcpServer:
         self._connections[connection] = self._loop.time()
         self._connections.move_to_end(connection)
         if len(self._connections) > self._most:
-            self.metrics.dropped += 1
+            self.metrics.drop()
             self._end_oldest()
 
     def ends(self, connection: _Connection) -> None:

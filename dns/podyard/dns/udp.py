@@ -2,98 +2,118 @@
 
 A query that came before is known by its bytes; all that its answer needs is the query's id, which is
 in its place already when the answer is written over the query. So one query costs a look-up, a copy
-and a sixty-fourth of two system calls. Everything else goes to `handle`.
+and a sixty-fourth of two system calls.
+
+It has a thread of its own, which sleeps in the system call that receives: no event loop stands between
+a query and its answer, and a lone query costs two system calls. What has no kept answer goes to
+`handle` in the event loop's thread, where the zone and the upstreams are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import logging
+import operator
 import socket
+import threading
 from collections.abc import Callable
 
 from podyard.dns.answers import Answers
 from podyard.dns.counters import DnsMetrics
-from podyard.dns.datagrams import SLOT_BYTES, SLOTS, Datagrams
+from podyard.dns.datagrams import SLOT_BYTES, Datagrams
 
-ROUNDS = 16
-"""Batches before anything else gets its turn."""
+BACKLOG = 4096
+"""Queries that wait for the event loop's thread; more are dropped, as a full socket drops them."""
 
 Client = tuple[str, int]
+Message = tuple[bytes, Client]
 Handle = Callable[[bytes, Callable[[bytes], None]], bool]
 """Answers one message through the function that it is given, now or later."""
 
+logger = logging.getLogger("dns")
+
 
 class UdpServer:
-    """Answers on one non-blocking UDP socket, which it owns."""
+    """Answers on one blocking UDP socket, which it owns."""
 
     def __init__(self, sock: socket.socket, answers: Answers, handle: Handle, metrics: DnsMetrics) -> None:
         self._sock = sock
         self._datagrams = Datagrams(sock)
+        self._begins = [start + 2 for start in self._datagrams.starts]  # after the id
         self._rcodes = memoryview(self._datagrams.bytes)[3::SLOT_BYTES]
         self._answers = answers
         self._handle = handle
         self._metrics = metrics
-        self._busy = False
-        asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
+        self._loop = asyncio.get_running_loop()
+        self._passed = 0  # to the event loop's thread, which counts what it has done: one writer each
+        self._done = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="udp", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop to serve."""
-        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._closed = True
+        with contextlib.suppress(OSError):  # it is not connected; the thread wakes up all the same
+            self._sock.shutdown(socket.SHUT_RD)
+        self._thread.join()
         self._sock.close()
 
-    def _readable(self) -> None:
-        """Take what the socket holds. A lone query is cheaper by itself; whether more come shows after it."""
-        if not self._busy and not self._one():
-            return
-        for _ in range(ROUNDS):
-            number = self._batch()
-            if number < SLOTS:
-                self._busy = number > 1
-                return
+    def _serve(self) -> None:
+        while not self._closed:
+            lengths = self._datagrams.receive(wait=True)
+            try:
+                if not self._closed:
+                    self._batch(lengths)
+            except Exception:
+                logger.exception("queries were not answered")
 
-    def _one(self) -> bool:
-        try:
-            raw, client = self._sock.recvfrom(SLOT_BYTES)
-        except OSError:
-            return False
-        answer = self._answers.ready.get(raw[2:])
-        if answer is None:
-            self._miss(raw, client)
-        else:
-            self._send(raw[:2] + answer, client)
-            self._metrics.answered_kept("udp", answer[1:2])
-        return True
+    def _batch(self, lengths: list[int]) -> None:
+        """Answer the datagrams in the first slots, which are so long."""
+        datagrams, answers = self._datagrams, self._answers
+        data, ready = datagrams.bytes, answers.ready.get
+        sizes: list[int] = []
+        missing: list[int] = []
+        ends = map(operator.add, datagrams.starts, lengths)
+        for begin, end in zip(self._begins, ends, strict=False):
+            answer = ready(data[begin:end]) or answers.find(data[begin:end])
+            if answer is None:
+                missing.append(len(sizes))
+                answer = b""
+            size = len(answer)
+            data[begin : begin + size] = answer
+            sizes.append(size + 2)
+        datagrams.resize(sizes)
+        begin = 0
+        for slot in (*missing, len(sizes)):
+            if begin < slot:
+                datagrams.send(begin, slot)
+                self._metrics.answered_kept("udp", bytes(self._rcodes[begin:slot]))
+            begin = slot + 1
+        if missing:
+            self._pass_on([self._message(slot, lengths[slot]) for slot in missing])
 
-    def _batch(self) -> int:
-        """Answer up to SLOTS queries; how many there were."""
-        datagrams = self._datagrams
-        data, sizes, ready = datagrams.bytes, datagrams.sizes, self._answers.ready.get
-        lengths = datagrams.receive()
-        begin = slot = 0  # the slots between them have answers that are not sent yet
-        for start, length in zip(datagrams.starts, lengths, strict=False):
-            answer = ready(data[start + 2 : start + length])
-            if answer is not None:
-                size = len(answer) + 2
-                data[start + 2 : start + size] = answer
-                sizes[slot] = size
-            else:
-                self._send_kept(begin, slot)
-                self._miss(data[start : start + length], datagrams.client(slot))
-                begin = slot + 1
-            slot += 1
-        self._send_kept(begin, slot)
-        return slot
+    def _message(self, slot: int, length: int) -> Message:
+        start = self._datagrams.starts[slot]
+        return self._datagrams.bytes[start : start + length], self._datagrams.client(slot)
 
-    def _send_kept(self, begin: int, end: int) -> None:
-        if begin < end:
-            self._datagrams.send(begin, end)
-            self._metrics.answered_kept("udp", bytes(self._rcodes[begin:end]))
+    def _pass_on(self, messages: list[Message]) -> None:
+        room = BACKLOG - (self._passed - self._done)
+        if len(messages) > room:
+            self._metrics.drop(len(messages) - room)
+            messages = messages[:room]
+        self._passed += len(messages)
+        self._loop.call_soon_threadsafe(self._handle_all, messages)
 
-    def _miss(self, raw: bytes, client: Client) -> None:
-        self._handle(raw, lambda answer: self._send(answer, client))
+    def _handle_all(self, messages: list[Message]) -> None:
+        for raw, client in messages:
+            self._done += 1
+            self._handle(raw, functools.partial(self._send, client=client))
 
     def _send(self, answer: bytes, client: Client) -> None:
         try:
-            self._sock.sendto(answer, client)
+            self._sock.sendto(answer, socket.MSG_DONTWAIT, client)
         except OSError:
             pass  # the client is gone, its buffer is full, or the server has stopped: datagrams get lost

@@ -227,7 +227,7 @@ async def test_random_names_do_not_fill_the_memory_nor_push_out_others(dns: Runn
     for number in range(3000):
         assert ask(dns, query(f"random-{number}.default.svc.cluster.local"))[3] & 15 == 3
         if number % 50 == 0:
-            assert answers.find(hot) == kept
+            assert answers.find(hot[2:]) == kept[2:]
         most = max(most, len(answers))
     assert 50 < most < 500
     assert len(answers._by_name) < 500
@@ -256,8 +256,8 @@ def test_a_key_is_as_exact_as_the_question() -> None:
         message[:-1],
         b"x",
     ):
-        assert answers.find(other) is None
-    assert answers.find(query(WEB.upper(), id_=9)) == query(WEB.upper(), id_=9)
+        assert answers.find(other[2:]) is None
+    assert answers.find(query(WEB.upper())[2:]) == query(WEB.upper())[2:]
 
 
 async def test_nslookup_of_a_name_with_no_ipv6_address(dns: Running) -> None:

@@ -126,7 +126,8 @@ async def test_one_that_cannot_be_sent_is_left_out(sockets: tuple[socket.socket,
     for slot in range(6):
         start = datagrams.starts[slot]
         datagrams.bytes[start : start + 3] = b"%d!!" % slot
-        datagrams.sizes[slot] = 2
+
+    datagrams.resize([2] * 6)
     datagrams.send(0, 6)
     assert [other.recv(100) for _ in range(2)] == [b"1!", b"4!"]
     with pytest.raises(BlockingIOError):
