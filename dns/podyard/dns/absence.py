@@ -11,7 +11,7 @@ import struct
 
 from podyard.dns.records import Soa
 from podyard.dns.types import CLASS_IN, SOA
-from podyard.dns.wire import AA, HEADER, HEADER_BYTES, OUR_UDP_BYTES, QR, RA, RD, Query, label, opt
+from podyard.dns.wire import HEADER_BYTES, OUR_UDP_BYTES, Query, head, label, opt
 
 SOA_NUMBERS = (1, 7200, 1800, 86400, 5)
 """Serial, refresh, retry, expire, and how long a "no" may be kept: CoreDNS'."""
@@ -36,12 +36,10 @@ class Absence:
         raw, end = query.raw, query.name_end
         if not raw[HEADER_BYTES:end].lower().endswith(self._domain):
             return None
-        flags = QR | AA | query.flags & RD | (RA if recursion else 0) | rcode
         # "cluster.local" ends the question's name; what repeats it points there.
         domain = struct.pack("!H", 0xC000 | end - len(self._domain))
         parts = (
-            HEADER.pack(query.id, flags, 1, 0, 1, 1 if query.edns else 0),
-            raw[HEADER_BYTES : end + 4],
+            head(query, rcode, recursion=recursion, authority=1),
             domain,
             self._head,
             self._data_bytes.to_bytes(2, "big"),

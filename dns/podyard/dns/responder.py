@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import dnslib
 from dnslib import RR, DNSRecord
 
+from podyard.dns import addresses
 from podyard.dns.absence import SOA_NUMBERS, Absence
+from podyard.dns.addresses import FAMILIES
 from podyard.dns.records import Data, Soa, Srv
 from podyard.dns.types import (
     AAAA,
@@ -95,6 +97,10 @@ class Responder:
             absent = self._absence.answer(query, rcode, recursion=self._recursion())
             if absent is not None:
                 return Reply(absent, self._zone.depends_on(query.name))
+        if query.type in FAMILIES and query.type in found.sets:
+            written = addresses.answer(query, _shuffled(found, query.type), TTL, recursion=self._recursion())
+            if len(written) <= _most_bytes(query, tcp=tcp):
+                return Reply(written, self._zone.depends_on(query.name))
         return self._from_records(query, found, rcode, tcp=tcp)
 
     def _from_records(self, query: Query, found: Found, rcode: int, *, tcp: bool) -> Reply | Chase:
@@ -116,7 +122,7 @@ class Responder:
         if query.edns:
             flags = "do" if query.dnssec_ok else ""
             record.add_ar(dnslib.EDNS0(flags=flags, udp_len=OUR_UDP_BYTES, ext_rcode=extended))
-        return in_case_of(query, pack(record, LARGEST_BYTES if tcp else query.udp_bytes))
+        return in_case_of(query, pack(record, _most_bytes(query, tcp=tcp)))
 
     def _fill(self, record: DNSRecord, query: Query, found: Found, names: dict[str, None]) -> str:
         """Add the answers; the name outside of the cluster that they lead to, if they do.
@@ -137,8 +143,7 @@ class Responder:
             found = self._zone.lookup(name)
         kinds = list(found.sets) if query.type == ANY else [query.type]
         for kind in kinds:
-            data = list(found.sets.get(kind, ()))
-            random.shuffle(data)  # who takes the first of several addresses is spread over all
+            data = _shuffled(found, kind)
             record.add_answer(*(_rr(owner, kind, one) for one in data))
             if kind == SRV:
                 self._add_targets(record, data, names)
@@ -157,6 +162,17 @@ class Responder:
     def _add_soa(self, record: DNSRecord) -> None:
         """How long "no" may be kept (RFC 2308)."""
         record.add_auth(_rr(label(self._zone.domain), SOA, self._zone.soa))
+
+
+def _most_bytes(query: Query, *, tcp: bool) -> int:
+    return LARGEST_BYTES if tcp else query.udp_bytes
+
+
+def _shuffled(found: Found, kind: int) -> list[Data]:
+    """Who takes the first of several addresses is spread over all."""
+    data = list(found.sets.get(kind, ()))
+    random.shuffle(data)
+    return data
 
 
 def _rr(owner: dnslib.DNSLabel, kind: int, data: Data) -> RR:

@@ -144,6 +144,13 @@ def response(query: Query, rcode: int, *, authoritative: bool, recursion: bool) 
     return DNSRecord(header, q=DNSQuestion(query.label, query.type, query.class_))
 
 
+def head(query: Query, rcode: int, *, recursion: bool, answers: int = 0, authority: int = 0) -> bytes:
+    """How an authoritative answer begins that has so many records: the header, and the question as it was."""
+    flags = QR | AA | query.flags & RD | (RA if recursion else 0) | rcode
+    header = HEADER.pack(query.id, flags, 1, answers, authority, 1 if query.edns else 0)
+    return header + query.raw[HEADER_BYTES : query.name_end + 4]
+
+
 def pack(record: DNSRecord, limit: int) -> bytes:
     """The message in at most `limit` bytes: without additional records, then with fewer answers and TC."""
     data = bytes(record.pack())

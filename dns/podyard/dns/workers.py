@@ -73,8 +73,11 @@ class Workers:
                 for worker in self._workers:
                     await worker.ready.wait()
                 self._ready()
-        except* UserError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            mistakes = errors.subgroup(UserError)
+            if mistakes is None:
+                raise
+            raise mistakes.exceptions[0] from None
         finally:
             await asyncio.gather(*(worker.end() for worker in self._workers))
             shutil.rmtree(self._directory, ignore_errors=True)

@@ -94,6 +94,17 @@ async def test_absence_is_what_dnslib_would_write(dns: Running) -> None:
     )
 
 
+@pytest.mark.parametrize("additional", [b"", OPT, b"\0\0\x29\x02\0\0\0\x80\0\0\0"])
+@pytest.mark.parametrize("name", [WEB, "Web.Default.svc.cluster.LOCAL", PETS, f"pet-0.{PETS}"])
+async def test_addresses_are_what_dnslib_would_write(dns: Running, name: str, additional: bytes) -> None:
+    change(dns, service("web", "127.96.3.4", clusterIPs=["127.96.3.4", "fd00::3"]))
+    for kind in (A, AAAA):
+        answer = ask(dns, query(name, kind, additional=additional))
+        lower = answer[:12] + answer[12 : 14 + len(name)].lower() + answer[14 + len(name) :]
+        assert bytes(DNSRecord.parse(lower).pack()) == lower
+        assert answer[12 : 18 + len(name)] == query(name, kind)[12:]
+
+
 async def test_the_hot_path_answers_as_the_rest_does(dns: Running) -> None:
     for name in (WEB, "none.default.svc.cluster.local"):
         first = await dns.dig(name, "+nocookie", "+qid=7", "+noall", "+answer", "+authority", "+comments")

@@ -6,10 +6,12 @@ import asyncio
 import random
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
+from podyard.dns import udp
 from podyard.dns.datagrams import SLOT_BYTES, SLOTS, Datagrams
 from podyard.dns.types import FORMERR, NOERROR, NXDOMAIN
 from podyard.dns.wire import BadQuery, parse
@@ -82,6 +84,7 @@ async def test_a_burst_of_all_kinds(dns: Running) -> None:
 
 
 async def test_ipv6(dns: Running) -> None:
+    await dns.server.stop()
     try:
         port = await dns.server.start("::1", 0)
     except OSError:
@@ -92,6 +95,38 @@ async def test_ipv6(dns: Running) -> None:
     got = await answers(sock, 200)
     assert len(got) == 200
     assert {answer[-4:] for answer in got.values()} == {socket.inet_aton("127.96.3.4")}
+    sock.close()
+
+
+async def test_kept_answers_do_not_wait_for_others(dns: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this happens within one turn of the event loop."""
+    monkeypatch.setattr(udp, "BACKLOG", 10)
+    assert await dns.short(WEB, "+noedns", "+noad") == ["127.96.3.4"]
+    before = dns.server.metrics.queries["udp"]
+    (sock,) = clients(dns.address, dns.port, 1)
+    for number in range(20):
+        sock.send(struct.pack("!H", number) + query(f"new-{number}.default.svc.cluster.local")[2:])
+    sock.send(query(WEB, id_=77))
+    sock.settimeout(20)
+    assert sock.recv(512)[:2] == b"\0\x4d"
+    assert dns.server.metrics.dropped == 10
+    sock.setblocking(False)
+    assert (await answers(sock, 10)).keys() == set(range(10))
+    assert dns.server.metrics.queries["udp"] == before + 11
+    sock.send(query("newer.default.svc.cluster.local"))
+    assert (await answers(sock, 1)).keys() == {7}
+    sock.close()
+
+
+async def test_it_stops_while_it_is_asked(dns: Running) -> None:
+    (sock,) = clients(dns.address, dns.port, 1)
+    for number in range(500):
+        sock.send(struct.pack("!H", number) + query(f"new-{number}.default.svc.cluster.local")[2:])
+    await dns.server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        for _ in range(3):
+            sock.send(query(WEB))
+    assert "udp" not in {thread.name for thread in threading.enumerate()}
     sock.close()
 
 
