@@ -103,7 +103,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         registry = GenericRegistry(store, ranges, clock, tokens)
 
         ready = False
-        authorizer = ClusterAuthorizer(cacher.resource("pods").entries_on)
+        authorizer = ClusterAuthorizer(cacher.resource("pods").entries_with)
         target = await _serve_grpc(stack, ObjectsService(registry, authorizer), config)
         rest = RestConfig(
             server_address=f"{config.advertise_address}:{config.port}",

@@ -12,9 +12,10 @@ import pytest
 
 from podyard.api.errors import StatusError
 from podyard.api.resources import SERVICES
-from podyard.apiserver.registry import Object
+from podyard.apiserver.registry import Object, Stored
 from podyard.apiserver.registry.strategies import Ranges
 from podyard.apiserver.registry.strategies.allocation import allocate
+from podyard.apiserver.storage import StorageError
 from tests.unit.apiserver.registry_harness import Cluster, cluster_in, service
 
 SMALL = Ranges(IPv4Network("127.96.0.0/29"), range(30000, 30003), frozenset({"127.96.0.5"}))
@@ -24,6 +25,11 @@ SMALL = Ranges(IPv4Network("127.96.0.0/29"), range(30000, 30003), frozenset({"12
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with cluster_in(tmp_path) as cluster:
         yield cluster
+
+
+def _nothing(_value: str) -> bool:
+    """Is taken."""
+    return False
 
 
 async def refusal(call: Any) -> str:
@@ -46,6 +52,28 @@ async def test_services_made_at_once_have_different_addresses(cluster: Cluster) 
     )
     assert len({obj["spec"]["clusterIP"] for obj in made}) == 50
     assert len({obj["spec"]["ports"][0]["nodePort"] for obj in made}) == 50
+
+
+@pytest.mark.parametrize(
+    "spec", [{"type": "NodePort"}, {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}]
+)
+async def test_a_write_looks_at_no_other_service(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, spec: Object
+) -> None:
+    """What a write costs does not depend on how many Services there are."""
+    await asyncio.gather(*(cluster.create(SERVICES, service(f"s{n}", **spec)) for n in range(20)))
+    decoded: list[str] = []
+    decode = Stored.decode
+
+    def counting(stored: Stored) -> Object:
+        decoded.append(stored.name)
+        return decode(stored)
+
+    monkeypatch.setattr(Stored, "decode", counting)
+    await cluster.create(SERVICES, service("a", **spec))
+    await cluster.patch(SERVICES, "a", {"spec": {"type": "ClusterIP"}})
+    await cluster.patch(SERVICES, "a", {"spec": {"type": "NodePort"}})
+    assert set(decoded) == {"a", "default"}  # itself, and its namespace
 
 
 @pytest.mark.parametrize(
@@ -97,6 +125,55 @@ async def test_what_a_deleted_service_had_is_free_again(cluster: Cluster) -> Non
     await cluster.create(SERVICES, service("a", **wants))
     await cluster.delete(SERVICES, "a")
     assert (await cluster.create(SERVICES, service("b", **wants)))["spec"]["clusterIP"] == "127.96.0.5"
+
+
+async def test_an_address_goes_to_one_of_two_who_ask_at_once(cluster: Cluster) -> None:
+    wants = [service(name, clusterIP="127.96.0.5") for name in ("a", "b")]
+    results = await asyncio.gather(*(cluster.create(SERVICES, one) for one in wants), return_exceptions=True)
+    assert [isinstance(result, StatusError) for result in results] == [False, True]
+
+
+async def test_what_a_write_takes_is_held_though_its_caller_has_gone(cluster: Cluster) -> None:
+    creating = asyncio.create_task(cluster.create(SERVICES, service("a", clusterIP="127.96.0.5")))
+    await asyncio.sleep(0)  # the write is on its way
+    creating.cancel()
+    await refusal(cluster.create(SERVICES, service("b", clusterIP="127.96.0.5")))
+    await cluster.create(SERVICES, service("c"))  # is written after it
+    assert await cluster.exists(SERVICES, "a")
+
+
+async def test_what_a_failed_write_was_to_take_is_free(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wants = {"type": "NodePort", "clusterIP": "127.96.0.5", "ports": [{"port": 80, "nodePort": 30080}]}
+
+    async def put(key: str, data: bytes, expected: int) -> int:
+        raise StorageError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cluster.storage, "put", put)
+        with pytest.raises(StatusError, match="disk full"):
+            await cluster.create(SERVICES, service("a", **wants))
+    await cluster.create(SERVICES, service("b", **wants))
+
+
+async def test_what_services_have_is_held_after_a_restart(tmp_path: Path) -> None:
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "clusterIP": "127.96.0.5"}
+    async with cluster_in(tmp_path) as cluster:
+        made = (await cluster.create(SERVICES, service("a", **spec)))["spec"]
+    async with cluster_in(tmp_path) as cluster:
+        await refusal(cluster.create(SERVICES, service("b", clusterIP="127.96.0.5")))
+        for number in (made["ports"][0]["nodePort"], made["healthCheckNodePort"]):
+            ports = [{"port": 80, "nodePort": number}]
+            await refusal(cluster.create(SERVICES, service("b", type="NodePort", ports=ports)))
+
+
+async def test_a_health_check_port_is_none_of_the_node_ports(cluster: Cluster) -> None:
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30080}
+    message = await refusal(
+        cluster.create(SERVICES, service("a", ports=[{"port": 80, "nodePort": 30080}], **spec))
+    )
+    assert "spec.healthCheckNodePort: Invalid value: 30080: provided port is already allocated" in message
 
 
 async def test_a_dry_run_takes_nothing(cluster: Cluster) -> None:
@@ -240,27 +317,42 @@ async def test_the_cluster_has_ipv4_alone(cluster: Cluster, spec: Object, messag
 
 
 def test_reserved_addresses_go_only_to_who_names_them() -> None:
-    others: list[Object] = []
+    taken: set[str] = set()
     for _ in range(5):  # .1 to .6 without .5
         spec: Object = {"type": "ClusterIP", "ports": []}
-        assert allocate(spec, {}, others, SMALL) == []
-        others.append(spec)
-    assert {o["clusterIP"] for o in others} == {f"127.96.0.{n}" for n in (1, 2, 3, 4, 6)}
+        assert allocate(spec, {}, taken.__contains__, SMALL) == []
+        taken.add(spec["clusterIP"])
+    assert taken == {f"127.96.0.{n}" for n in (1, 2, 3, 4, 6)}
     with pytest.raises(StatusError, match="range is full"):
-        allocate({"type": "ClusterIP"}, {}, others, SMALL)
-    assert allocate({"type": "ClusterIP", "clusterIPs": ["127.96.0.5"]}, {}, others, SMALL) == []
+        allocate({"type": "ClusterIP"}, {}, taken.__contains__, SMALL)
+    spec = {"type": "ClusterIP", "clusterIPs": ["127.96.0.5"]}
+    assert allocate(spec, {}, taken.__contains__, SMALL) == []
+
+
+def test_looking_for_a_free_number_takes_few_steps() -> None:
+    """With half of the range taken some 2 are looked at, and not more in a larger range."""
+    ranges = Ranges(IPv4Network("127.96.0.0/16"), range(30000, 32768))
+    asked: list[str] = []
+
+    def taken(value: str) -> bool:
+        asked.append(value)
+        return int(value.rpartition(".")[2]) % 2 == 0
+
+    for _ in range(100):
+        assert allocate({"type": "NodePort", "ports": [{"port": 80}]}, {}, taken, ranges) == []
+    assert len(asked) <= 100 * 2 * 2
 
 
 def test_node_ports_run_out() -> None:
     ports = [{"port": n, "protocol": "TCP"} for n in range(4)]
     with pytest.raises(StatusError, match="failed to allocate a nodePort: range is full"):
-        allocate({"type": "NodePort", "clusterIP": "None", "ports": ports}, {}, [], SMALL)
+        allocate({"type": "NodePort", "clusterIP": "None", "ports": ports}, {}, _nothing, SMALL)
 
 
 def test_tcp_and_udp_of_one_port_share_a_node_port() -> None:
     ports: list[Object] = [{"port": 53, "protocol": p} for p in ("TCP", "UDP", "SCTP")]
     ports.append({"port": 80, "protocol": "TCP"})
-    allocate({"type": "NodePort", "ports": ports}, {}, [], SMALL)
+    allocate({"type": "NodePort", "ports": ports}, {}, _nothing, SMALL)
     numbers = [port["nodePort"] for port in ports]
     assert len(set(numbers[:3])) == 1
     assert numbers[3] != numbers[0]
@@ -276,5 +368,5 @@ async def test_a_node_port_beside_none_allocated_is_held_all_the_same(cluster: C
 
 def test_a_load_balancer_may_do_without_node_ports() -> None:
     spec: Object = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
-    allocate(spec, {}, [], SMALL)
+    allocate(spec, {}, _nothing, SMALL)
     assert "nodePort" not in spec["ports"][0]

@@ -9,6 +9,7 @@ import orjson
 
 from podyard.apiserver.cacher.encoding import at_revision, split_key
 from podyard.apiserver.cacher.fields import selectable_fields
+from podyard.apiserver.cacher.index import index_values
 from podyard.apiserver.cacher.resource_cache import HISTORY, ResourceCache
 from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.registry import Stored
@@ -84,4 +85,5 @@ def _entry(value: Value) -> Entry:
     group_resource, namespace, name = split_key(value.key)
     obj = orjson.loads(value.data)
     stored = Stored(namespace, name, value.revision, at_revision(value.data, value.revision))
-    return Entry(stored, obj["metadata"].get("labels") or {}, selectable_fields(group_resource, obj))
+    labels = obj["metadata"].get("labels") or {}
+    return Entry(stored, labels, selectable_fields(group_resource, obj), index_values(group_resource, obj))

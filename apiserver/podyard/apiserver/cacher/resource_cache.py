@@ -7,12 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from podyard.apiserver.cacher.change import CachedChange
+from podyard.apiserver.cacher.index import Index, Key
 from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.cacher.watcher import Watcher
 from podyard.apiserver.storage import Compacted
-
-Key = tuple[str, str]
-"""(namespace, name)"""
 
 HISTORY = 1_000
 """How many changes of each resource are kept."""
@@ -25,7 +23,7 @@ class ResourceCache:
         """`oldest` is the revision from which the changes will be known."""
         self._entries: dict[Key, Entry] = {}
         self._keys: list[Key] = []  # sorted
-        self._on_node: dict[str, dict[Key, Entry]] = {}  # pods, by the node that they are bound to
+        self._index = Index()
         self._history: deque[CachedChange] = deque()
         self._limit = history
         self._oldest = oldest
@@ -42,9 +40,9 @@ class ResourceCache:
         """The objects of a namespace or of all, in order, as they are now."""
         return (self._entries[key] for key in _range(self._keys, namespace))
 
-    def entries_on(self, node: str) -> list[Entry]:
-        """The pods of a node; none for another resource."""
-        return list(self._on_node.get(node, {}).values())
+    def entries_with(self, value: str) -> list[Entry]:
+        """Those that `index_values` gives this value for."""
+        return self._index.find(value)
 
     def entries_at(self, revision: int, namespace: str = "") -> Iterator[Entry]:
         """As they were at an older revision; Compacted when that is not known any more."""
@@ -79,7 +77,7 @@ class ResourceCache:
             del self._keys[bisect.bisect_left(self._keys, key)]
         else:
             return
-        self._index(key, old, new)
+        self._index.replace(key, old, new)
         change = CachedChange(revision, old, new)
         self._history.append(change)
         if len(self._history) > self._limit:
@@ -91,21 +89,7 @@ class ResourceCache:
         """An object that was there at the beginning."""
         self._entries[key] = entry
         bisect.insort(self._keys, key)
-        self._index(key, None, entry)
-
-    def _index(self, key: Key, old: Entry | None, new: Entry | None) -> None:
-        before, after = _node(old), _node(new)
-        if before and before != after:
-            there = self._on_node[before]
-            del there[key]
-            if not there:
-                del self._on_node[before]
-        if after and new is not None:
-            self._on_node.setdefault(after, {})[key] = new
-
-
-def _node(entry: Entry | None) -> str:
-    return entry.fields.get("spec.nodeName", "") if entry else ""
+        self._index.replace(key, None, entry)
 
 
 def _range(keys: list[Key], namespace: str) -> list[Key]:

@@ -17,6 +17,8 @@ class Entry:
     stored: Stored
     labels: dict[str, str]
     fields: dict[str, str]
+    values: tuple[str, ...] = ()
+    """What `index_values` says."""
 
 
 @dataclass(frozen=True, slots=True)

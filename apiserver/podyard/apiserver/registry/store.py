@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from podyard.api.errors import internal_error
 from podyard.api.resources import Resource
 from podyard.apiserver.cacher.cacher import Cacher
 from podyard.apiserver.cacher.encoding import at_revision, encode, storage_key
+from podyard.apiserver.cacher.index import UNIQUE, Key, index_values
 from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.registry import Object, Stored
 from podyard.apiserver.storage import Conflict, Storage, StorageError
@@ -19,6 +22,8 @@ class Store:
     def __init__(self, storage: Storage, cacher: Cacher) -> None:
         self._storage = storage
         self.cacher = cacher
+        self._writing: dict[tuple[str, str], list[Key]] = {}
+        """Who is about to hold what: (group resource, value) of the writes under way."""
 
     def entry(self, resource: Resource, namespace: str, name: str) -> Entry | None:
         """One object as it is now."""
@@ -33,6 +38,14 @@ class Store:
         """All objects of a resource, decoded."""
         return (entry.stored.decode() for entry in self.cacher.resource(group_resource).entries(namespace))
 
+    def holders(self, group_resource: str, value: str) -> set[Key]:
+        """Which objects of a resource in UNIQUE have a value, or will when their write is done."""
+        stored = [entry.stored for entry in self.cacher.resource(group_resource).entries_with(value)]
+        return {
+            *((one.namespace, one.name) for one in stored),
+            *self._writing.get((group_resource, value), ()),
+        }
+
     async def put(self, resource: Resource, obj: Object, expected: int, *, dry_run: bool) -> Stored:
         """Store an object that is at revision `expected` (0: absent). Raises `Conflict`."""
         metadata = obj["metadata"]
@@ -41,14 +54,10 @@ class Store:
         if dry_run:
             return Stored(namespace, name, expected, at_revision(data, expected) if expected else data)
         key = storage_key(resource.group_resource, namespace, name)
-        try:
-            revision = await self._storage.put(key, data, expected)
-        except StorageError as error:
-            raise internal_error(str(error)) from error
-        except Conflict as conflict:
-            await self.cacher.reached(conflict.revision)
-            raise
-        await self.cacher.reached(revision)
+        written = self._written(self._storage.put(key, data, expected))
+        if resource.group_resource in UNIQUE:
+            written = self._held_meanwhile(resource.group_resource, obj, written)
+        revision = await written
         return Stored(namespace, name, revision, at_revision(data, revision))
 
     async def remove(self, resource: Resource, obj: Object, expected: int, *, dry_run: bool) -> Stored:
@@ -59,12 +68,41 @@ class Store:
         if dry_run:
             return Stored(namespace, name, expected, at_revision(data, expected))
         key = storage_key(resource.group_resource, namespace, name)
+        revision = await self._written(self._storage.delete(key, expected))
+        return Stored(namespace, name, revision, at_revision(data, revision))
+
+    async def _written(self, write: Coroutine[Any, Any, int]) -> int:
+        """Wait until the cache has it; give the revision."""
         try:
-            revision = await self._storage.delete(key, expected)
+            revision = await write
         except StorageError as error:
             raise internal_error(str(error)) from error
         except Conflict as conflict:
             await self.cacher.reached(conflict.revision)
             raise
         await self.cacher.reached(revision)
-        return Stored(namespace, name, revision, at_revision(data, revision))
+        return revision
+
+    async def _held_meanwhile(
+        self, group_resource: str, obj: Object, written: Coroutine[Any, Any, int]
+    ) -> int:
+        """Let `holders` know what the object has, until the cache does or the write has failed.
+
+        A caller that is cancelled does not stop its write, so the write is a task of its own.
+        """
+        own = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        held = [(group_resource, value) for value in index_values(group_resource, obj)]
+        for one in held:
+            self._writing.setdefault(one, []).append(own)
+        task = asyncio.ensure_future(written)
+
+        def done(_: asyncio.Future[int]) -> None:
+            for one in held:
+                self._writing[one].remove(own)
+                if not self._writing[one]:
+                    del self._writing[one]
+            if not task.cancelled():
+                task.exception()  # looked at, though its caller may be gone
+
+        task.add_done_callback(done)
+        return await asyncio.shield(task)

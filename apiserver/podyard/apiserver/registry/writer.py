@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 
 from podyard.api.errors import FieldError, already_exists, conflict, invalid, not_found
@@ -32,11 +30,10 @@ class Writer:
         self._store = store
         self._ranges = ranges
         self._clock = clock
-        self._exclusive = asyncio.Lock()
 
     def context(self, options: WriteOptions) -> Context:
         """What strategies are given."""
-        return Context(self._store, self._ranges, options.user, self._clock.now())
+        return Context(self._store, self._store.holders, self._ranges, options.user, self._clock.now())
 
     async def create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Stored:
         """Create an object; a generated name that is taken is made anew."""
@@ -61,16 +58,16 @@ class Writer:
         strategy = STRATEGIES[resource.group_resource]
         name = obj["metadata"].get("name", "")
         admit(Request("CREATE", resource, namespace, name, obj, None, context.user, context.objects))
-        async with self._turn(strategy):
-            strategy.prepare_create(obj, context)
-            if strategy.has_generation:
-                obj["metadata"]["generation"] = 1
-            errors = strategy.allocate(obj, None, context) or validate_create(resource, obj)
-            if errors:
-                raise invalid(resource, name, errors)
-            if self._store.entry(resource, obj["metadata"].get("namespace", ""), name):
-                raise Conflict(name, 1)
-            return await self._store.put(resource, obj, 0, dry_run=options.dry_run)
+        strategy.prepare_create(obj, context)
+        if strategy.has_generation:
+            obj["metadata"]["generation"] = 1
+        errors = strategy.allocate(obj, None, context) or validate_create(resource, obj)
+        if errors:
+            raise invalid(resource, name, errors)
+        if self._store.entry(resource, obj["metadata"].get("namespace", ""), name):
+            raise Conflict(name, 1)
+        # Nothing was awaited since `allocate`: what it took is still free, and is held from here on.
+        return await self._store.put(resource, obj, 0, dry_run=options.dry_run)
 
     async def modify(
         self,
@@ -99,13 +96,12 @@ class Writer:
             old = entry.stored.decode()
             new = change(entry.stored.decode())
             check_versions(resource, new, old)
-            async with self._turn(strategy):
-                try:
-                    return await self._replace(
-                        resource, subresource, prepare, new, old, context, options, validate=validate
-                    )
-                except Conflict:
-                    continue
+            try:
+                return await self._replace(
+                    resource, subresource, prepare, new, old, context, options, validate=validate
+                )
+            except Conflict:
+                continue
 
     async def _replace(
         self,
@@ -140,10 +136,6 @@ class Writer:
         if new == old and entry and entry.stored.resource_version == version:
             return entry.stored
         return await self._store.put(resource, new, version, dry_run=options.dry_run)
-
-    def _turn(self, strategy: Strategy) -> contextlib.AbstractAsyncContextManager[None]:
-        """Alone, for a strategy that takes from a common range."""
-        return self._exclusive if strategy.exclusive else contextlib.nullcontext()
 
 
 def check_versions(resource: Resource, new: Object, old: Object) -> None:

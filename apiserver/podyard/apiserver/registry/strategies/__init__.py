@@ -7,7 +7,7 @@ without a module of its own has the base strategy. Source: kubernetes/pkg/regist
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Protocol
@@ -37,9 +37,13 @@ class Ranges:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a write happens in. `now` is seconds since the epoch."""
+    """What a write happens in. `now` is seconds since the epoch.
+
+    `holders(group_resource, value)` is the (namespace, name) of those that have an address or a port.
+    """
 
     objects: Objects
+    holders: Callable[[str, str], set[tuple[str, str]]]
     ranges: Ranges
     user: User
     now: float
@@ -51,11 +55,8 @@ class Strategy:
     `has_status`: the kind has a status sub-resource. `has_generation`: `metadata.generation`
     counts changes of everything but metadata and status. `create_on_update`: a PUT of an absent
     object creates it. `needs_version`: a PUT must name the resourceVersion. `returns_deleted`: a
-    DELETE answers with the object instead of a Status. `exclusive`: one write at a time, because
-    it takes something from a common range.
+    DELETE answers with the object instead of a Status.
     """
-
-    exclusive = False
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Strategy:
         keep(new["metadata"], old["metadata"], "ownerReferences")
 
     def allocate(self, new: Object, old: Object | None, context: Context) -> list[FieldError]:
-        """Take what is shared, before validation. Runs alone when `exclusive`."""
+        """Take what belongs to one object alone, before validation."""
         return []
 
     def grace_period(self, obj: Object, asked: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Taking ClusterIPs and node ports: pure, from the other Services' specs alone.
+"""Taking ClusterIPs and node ports: pure, by asking which are taken.
 
 Numbers are drawn at random from the upper part of a range; its lower part is for those who ask
 by number, and is drawn from last (KEP-3070, KEP-3668). Messages are those of
@@ -8,9 +8,10 @@ pkg/registry/core/service/{ipallocator,portallocator,storage}.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from podyard.api.errors import FieldError, internal_error
 from podyard.apiserver.registry import Object
@@ -24,22 +25,23 @@ from podyard.apiserver.registry.strategies.service_fields import (
     node_ports,
 )
 
+Taken = Callable[[str], bool]
+"""Whether another Service has an address or node port, given as text."""
+
 _TAKEN_PORT = "provided port is already allocated"
 
 
-def allocate(spec: Object, before: Object, others: Sequence[Object], ranges: Ranges) -> list[FieldError]:
-    """Complete `spec`, whose earlier form is `before` (empty for a new one), beside `others`."""
+def allocate(spec: Object, before: Object, taken: Taken, ranges: Ranges) -> list[FieldError]:
+    """Complete `spec`, whose earlier form is `before` (empty for a new one)."""
     errors = _families(spec)
     if errors:
         return errors
     if needs_cluster_ip(spec) and spec.get("clusterIP") != HEADLESS:
-        taken = {ip for other in others for ip in cluster_ips(other)}
         errors += _cluster_ip(spec, cluster_ips(before), taken, ranges)
-    taken_ports = {port for other in others for port in node_ports(other)}
     if spec.get("type") in ("NodePort", "LoadBalancer"):
-        errors += _node_ports(spec, node_ports(before), taken_ports, ranges.node_ports)
+        errors += _node_ports(spec, node_ports(before), taken, ranges.node_ports)
     if needs_health_check_port(spec):
-        errors += _health_check_port(spec, before, taken_ports, ranges.node_ports)
+        errors += _health_check_port(spec, before, taken, ranges.node_ports)
     return errors
 
 
@@ -66,10 +68,10 @@ def _families(spec: Object) -> list[FieldError]:
     return []
 
 
-def _cluster_ip(spec: Object, held: list[str], taken: set[str], ranges: Ranges) -> list[FieldError]:
+def _cluster_ip(spec: Object, held: list[str], taken: Taken, ranges: Ranges) -> list[FieldError]:
     asked = cluster_ips(spec)
     if not asked:
-        address = _draw_address(taken | ranges.reserved, ranges.service_cidr)
+        address = _draw_address(lambda ip: ip in ranges.reserved or taken(ip), ranges.service_cidr)
         spec["clusterIP"], spec["clusterIPs"] = address, [address]
         return []
     if asked == held:
@@ -92,24 +94,24 @@ def _is_malformed(text: str) -> bool:
     return False
 
 
-def _address_error(text: str, taken: set[str], cidr: ipaddress.IPv4Network) -> str:
+def _address_error(text: str, taken: Taken, cidr: ipaddress.IPv4Network) -> str:
     address = ipaddress.ip_address(text)
     usable = address in cidr and address not in (cidr.network_address, cidr.broadcast_address)
     if not usable:
         return f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {cidr}"
-    return "provided IP is already allocated" if text in taken else ""
+    return "provided IP is already allocated" if taken(text) else ""
 
 
-def _draw_address(taken: set[str] | frozenset[str], cidr: ipaddress.IPv4Network) -> str:
+def _draw_address(taken: Taken, cidr: ipaddress.IPv4Network) -> str:
     base, last = int(cidr.network_address), cidr.num_addresses - 1  # the last one is the broadcast address
     split = min(max(16, cidr.num_addresses // 16), 256) if cidr.num_addresses > 32 else 1
-    offset = _draw(range(1, last), split, lambda n: str(ipaddress.IPv4Address(base + n)) in taken)
+    offset = _draw(range(1, last), split, lambda n: taken(str(ipaddress.IPv4Address(base + n))))
     if offset is None:
         raise internal_error("failed to allocate a serviceIP: range is full")
     return str(ipaddress.IPv4Address(base + offset))
 
 
-def _node_ports(spec: Object, held: set[int], taken: set[int], allowed: range) -> list[FieldError]:
+def _node_ports(spec: Object, held: set[int], taken: Taken, allowed: range) -> list[FieldError]:
     errors = []
     mine: set[int] = set()
     by_port: dict[int, tuple[int, set[str]]] = {}  # service port → its node port and protocols
@@ -131,7 +133,7 @@ def _node_ports(spec: Object, held: set[int], taken: set[int], allowed: range) -
         number, protocols = by_port.get(port.get("port", 0), (0, set()))
         protocol = port.get("protocol", "TCP")
         if not number or protocol in protocols:  # TCP and UDP of one port share a node port
-            number, protocols = _draw_port(taken | mine, allowed), set()
+            number, protocols = _draw_port(mine, taken, allowed), set()
             by_port[port.get("port", 0)] = (number, protocols)
         protocols.add(protocol)
         mine.add(number)
@@ -139,38 +141,42 @@ def _node_ports(spec: Object, held: set[int], taken: set[int], allowed: range) -
     return []
 
 
-def _health_check_port(spec: Object, before: Object, taken: set[int], allowed: range) -> list[FieldError]:
+def _health_check_port(spec: Object, before: Object, taken: Taken, allowed: range) -> list[FieldError]:
     number = spec.get("healthCheckNodePort") or 0
-    mine = {port.get("nodePort") for port in spec.get("ports") or ()}
+    mine = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
     if not number:
-        spec["healthCheckNodePort"] = _draw_port(taken | {port for port in mine if port}, allowed)
-    elif number != before.get("healthCheckNodePort") and (why := _port_error(number, taken, allowed)):
+        spec["healthCheckNodePort"] = _draw_port(mine, taken, allowed)
+        return []
+    why = _TAKEN_PORT if number in mine else _port_error(number, taken, allowed)
+    if why and number != before.get("healthCheckNodePort"):
         message = f"Invalid value: {number}: {why}"
         return [FieldError("spec.healthCheckNodePort", "FieldValueInvalid", message)]
     return []
 
 
-def _port_error(number: int, taken: set[int], allowed: range) -> str:
+def _port_error(number: int, taken: Taken, allowed: range) -> str:
     if number not in allowed:
         valid = f"{allowed.start}-{allowed.stop - 1}"
         return f"provided port is not in the valid range. The range of valid ports is {valid}"
-    return _TAKEN_PORT if number in taken else ""
+    return _TAKEN_PORT if taken(str(number)) else ""
 
 
-def _draw_port(taken: set[int], allowed: range) -> int:
+def _draw_port(mine: set[int], taken: Taken, allowed: range) -> int:
     split = min(max(16, len(allowed) // 32), 128) if len(allowed) > 32 else 0
-    number = _draw(allowed, split, lambda n: n in taken)
+    number = _draw(allowed, split, lambda n: n in mine or taken(str(n)))
     if number is None:
         raise internal_error("failed to allocate a nodePort: range is full")
     return number
 
 
 def _draw(numbers: range, split: int, taken: Callable[[int], bool]) -> int | None:
-    """A free number at random, from those after the first `split` while there are any."""
+    """A free number, from those after the first `split` while there are any.
+
+    It is the first free one after a random one: how many are looked at depends on how full the range is.
+    """
     for part in (numbers[split:], numbers[:split]):
-        for _ in range(16):  # nearly always the first is free
-            if part and not taken(number := random.choice(part)):
+        start = random.randrange(len(part)) if part else 0
+        for number in itertools.chain(part[start:], part[:start]):
+            if not taken(number):
                 return number
-        if free := [number for number in part if not taken(number)]:
-            return random.choice(free)
     return None

@@ -14,9 +14,7 @@ from podyard.apiserver.registry.strategies.service_fields import (
 
 
 class ServiceStrategy(Strategy):
-    """A Service. Addresses and node ports are taken within the write, derived from the other Services."""
-
-    exclusive = True
+    """A Service. Its addresses and node ports are taken within the write."""
 
     def prepare_create(self, new: Object, context: Context) -> None:
         """Begin with an empty status."""
@@ -37,12 +35,13 @@ class ServiceStrategy(Strategy):
 
     def allocate(self, new: Object, old: Object | None, context: Context) -> list[FieldError]:
         """Take what the Service still lacks."""
-        others = [
-            service["spec"]
-            for service in context.objects.objects("services")
-            if service["metadata"]["uid"] != new["metadata"]["uid"]
-        ]
-        return allocate(new["spec"], old["spec"] if old else {}, others, context.ranges)
+        metadata = new["metadata"]
+        own = {(metadata["namespace"], metadata["name"])} if old else set()
+
+        def taken(value: str) -> bool:
+            return bool(context.holders("services", value) - own)
+
+        return allocate(new["spec"], old["spec"] if old else {}, taken, context.ranges)
 
 
 def _patch_allocated(spec: Object, before: Object) -> None:
