@@ -17,15 +17,6 @@ def pinned(core: str, command: Iterable[str]) -> list[str]:
     return ["taskset", "-c", core, *command]
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    found = [pid]
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        for text in child.read_text().split():
-            found += family(int(text))
-    return found
-
-
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time so far."""
     ticks = 0

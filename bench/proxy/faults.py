@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.processes import family
 from bench.proxy import loads
 from bench.proxy.cluster import cluster
-from bench.proxy.cpu import family
 from bench.proxy.peers import Peer, podyard
 from bench.proxy.services import TCP_PORT, Range
 from tests.support.load import Load

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.proxy.cpu import PROXY_CORE, family, pinned
+from bench.processes import family
+from bench.proxy.cpu import PROXY_CORE, pinned
 from bench.proxy.services import BACKENDS, BULK, BULK_PORT, ECHO, TCP_PORT, UDP_PORT, WEB, Range
 
 START_SECONDS = 120.0
