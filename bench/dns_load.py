@@ -191,10 +191,10 @@ def lone(address: Address, checks: Sequence[Check], count: int, seconds: float) 
     return sorted(taken)
 
 
-def connected(address: Address) -> socket.socket:
-    """A socket for `ask`."""
+def connected(address: Address, patience: float = LOST_SECONDS) -> socket.socket:
+    """A socket for `ask`, which raises TimeoutError after `patience` seconds."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.settimeout(LOST_SECONDS)
+    sock.settimeout(patience)
     sock.connect(address)
     return sock
 

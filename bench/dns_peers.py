@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.dns_load import LOST_SECONDS, Address, Check, ask, connected
+from bench.dns_load import Address, Check, ask, connected
 
 DOMAIN = "cluster.local"
 PORT = 5300
 SERVER_CORE = 0
 START_SECONDS = 60.0
+POLL_SECONDS = 0.01
 SOA = f"ns.dns.{DOMAIN}. hostmaster.{DOMAIN}. 1 7200 1800 86400 5"
 
 
@@ -70,13 +71,13 @@ def start(
 def _wait(server: Server, check: Check, deadline: float) -> None:
     while True:
         try:
-            with connected(server.address) as sock:
+            with connected(server.address, POLL_SECONDS) as sock:
                 ask(sock, check)
             return
         except (OSError, ValueError):
             if server.process.poll() is not None or time.monotonic() > deadline:
                 raise
-            time.sleep(LOST_SECONDS / 10)
+            time.sleep(POLL_SECONDS)
 
 
 def peers(directory: Path, names: Mapping[str, str]) -> dict[str, tuple[list[str], Address]]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.processes import listens, running
 from bench.proxy.cpu import LOAD_CORE, cpu_seconds, pinned, private_kib
-from bench.proxy.peers import Peer, listens, need, nginx, running
+from bench.proxy.peers import Peer, need, nginx
 from bench.proxy.services import BACKENDS, BULK, BULK_PORT, TCP_PORT, UDP_PORT, WEB
 
 IDLE = 4_000

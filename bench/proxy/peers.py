@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.processes import family
+from bench.processes import family, listens, running
 from bench.proxy.cpu import PROXY_CORE, pinned
 from bench.proxy.services import BACKENDS, BULK, BULK_PORT, ECHO, TCP_PORT, UDP_PORT, WEB, Range
 
-START_SECONDS = 120.0
 PACKAGES = "haproxy nginx libnginx-mod-stream wrk"
 PORTS = ((TCP_PORT, WEB), (BULK_PORT, BULK))
 
@@ -117,35 +112,6 @@ def nginx(folder: Path, text: str, core: str, address: str, port: int) -> Iterat
     command = pinned(core, [need("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(config)])
     with running(command, lambda: listens(address, port)) as process:
         yield process
-
-
-@contextlib.contextmanager
-def running(command: list[str], ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process from when it is ready until the end of the block."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))  # inherited
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not ready():
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{command} does not serve (exit status {process.returncode})")
-            time.sleep(0.005)
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def listens(address: str, port: int) -> bool:
-    """Whether somebody accepts connections there."""
-    with socket.socket() as sock:
-        return sock.connect_ex((address, port)) == 0
 
 
 def need(program: str) -> str:
