@@ -25,6 +25,7 @@ from podyard.kubelet.runtime import (
     StartError,
 )
 from podyard.kubelet.spec import HASH_ANNOTATION, container_hash
+from podyard.kubelet.tasks import to_the_end
 from podyard.kubelet.volumes import VolumeError
 from podyard.kubelet.volumes.node_volumes import NodeVolumes
 from podyard.process.clock import Clock
@@ -88,6 +89,12 @@ class ContainerStarter:
             events.warning("Failed", f"Error: {error}", name)
             raise StartFailure("CreateContainerError", str(error)) from None
         events.normal("Created", "Container created", name)
+        # The pod may be deleted at any moment; what has been started is told all the same.
+        await to_the_end(self._run(pod, name, container_id, events))
+        await self._runtime.until_serving(container_id)
+        await self._post_start(container, container_id, where, events)
+
+    async def _run(self, pod: Object, name: str, container_id: str, events: PodEvents) -> None:
         try:
             await self._runtime.start_container(container_id)
         except StartError as error:
@@ -97,7 +104,6 @@ class ContainerStarter:
             logger.warning("container %s of %s: %s", name, pod["metadata"]["name"], error)
             raise StartFailure("RunContainerError", str(error)) from None
         events.normal("Started", "Container started", name)
-        await self._post_start(container, container_id, where, events)
 
     async def _configure(
         self,

@@ -7,7 +7,24 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+LAST_SECONDS = 1.0
+
 logger = logging.getLogger("kubelet")
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for short work that must not be left half done: a cancellation is raised once it has ended.
+
+    Work that takes longer than a second then is cancelled after all.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=LAST_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 class Tasks:

@@ -89,8 +89,13 @@ class Pods:
     async def run(self, command: Sequence[str] | str, **config: Any) -> str:
         """A container that has been started."""
         container_id = await self.create(command, **config)
-        await self.runtime.start_container(container_id)
+        await self.start(container_id)
         return container_id
+
+    async def start(self, container_id: str) -> None:
+        """Start a container and wait until it serves."""
+        await self.runtime.start_container(container_id)
+        await self.runtime.until_serving(container_id)
 
     async def run_unsheltered(self, script: str, **config: Any) -> str:
         """As `run`, but not as process 1, which takes no signal that it has not asked for."""

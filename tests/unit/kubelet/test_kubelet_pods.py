@@ -76,19 +76,27 @@ async def test_a_pod_runs_and_is_deleted(cluster: Cluster) -> None:
     assert main["image"].endswith("busybox:latest")
     assert {c["type"]: c["status"] for c in status["conditions"]}["PodReadyToStartContainers"] == "True"
     assert len(processes(pod)) == 1
-    await cluster.until_event(
-        "Started", "Container started"
-    )  # told once it serves, if it is still wanted then
     await cluster.client.delete(PODS, "runs", "default")
     await cluster.until_gone("runs")
     assert processes(pod) == []
-    await cluster.until_event("Killing", "Stopping container main")
+    for reason, message in (("Started", "Container started"), ("Killing", "Stopping container main")):
+        await cluster.until_event(reason, message)
     reasons = [
         event["reason"] for event in cluster.events.list() if event["involvedObject"]["name"] == "runs"
     ]
     assert set(reasons) == {"Pulling", "Pulled", "Created", "Started", "Killing"}
     paths = {e["involvedObject"].get("fieldPath") for e in cluster.events.list() if e["reason"] == "Started"}
     assert paths == {"spec.containers{main}"}
+
+
+async def test_a_pod_that_is_deleted_before_it_serves(cluster: Cluster) -> None:
+    never = shell(SLEEP, image="nginx", ports=[{"containerPort": 8088}])
+    pod = await cluster.create("hasty", never, terminationGracePeriodSeconds=1)
+    await until(lambda: processes(pod))
+    assert phase(await cluster.until("hasty", lambda _: True)) == "Pending"
+    await cluster.client.delete(PODS, "hasty", "default")
+    await cluster.until_event("Killing", "Stopping container main")
+    await cluster.until_event("Started", "Container started")
 
 
 async def test_services_that_exist_are_in_the_environment(cluster: Cluster) -> None:

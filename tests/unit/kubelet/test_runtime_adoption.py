@@ -151,7 +151,7 @@ async def test_a_start_that_was_under_way_is_waited_for(pods: Pods, tmp_path: Pa
         listen=ListenMode.ADDRESS,
         wait_for_ports=True,
     )
-    starting = asyncio.create_task(pods.runtime.start_container(container))
+    starting = asyncio.create_task(pods.start(container))
     await pods.logged(container, "up")
     assert (await pods.runtime.container_status(container)).state == ContainerState.CREATED
     starting.cancel()

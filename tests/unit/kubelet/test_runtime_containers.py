@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from podyard.kubelet.runtime import (
+    ContainerEvent,
     ContainerState,
     NotFound,
     RuntimeFailure,
@@ -276,3 +278,9 @@ async def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "sandboxes").write_text("a file")
     with pytest.raises(RuntimeFailure, match=r"cannot make the sandbox: .*Not a directory"):
         await Pods(tmp_path).sandbox()
+
+
+async def test_events_that_nobody_reads_are_not_kept(pods: Pods) -> None:
+    await pods.run("true")
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, ContainerEvent)] == []

@@ -172,7 +172,7 @@ async def test_running_means_serving(pods: Pods) -> None:
         listen=ListenMode.ADDRESS,
         wait_for_ports=True,
     )
-    starting = asyncio.create_task(pods.runtime.start_container(container))
+    starting = asyncio.create_task(pods.start(container))
     events = pods.runtime.events()
     await asyncio.sleep(0)
     assert (await pods.runtime.container_status(container)).state == ContainerState.CREATED

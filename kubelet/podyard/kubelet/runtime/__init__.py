@@ -8,10 +8,10 @@ What the kubelet must know, beyond the names of the verbs:
 
 - Everything is idempotent where CRI says so: stopping what has stopped and removing what is gone
   succeed silently. An unknown id elsewhere raises `NotFound`.
-- `create_container` only records; `start_container` runs the process. It returns once the process
-  runs and, for a container with `wait_for_ports`, once its ports accept connections (or some
-  seconds have passed, or it has ended). Until then its state is `created`, so whoever sees
-  `running` may send it traffic.
+- `create_container` only records; `start_container` runs the process, and returns at once. `until_serving`
+  waits, for a container with `wait_for_ports`, until its ports accept connections (or some seconds
+  have passed, or it has ended). Until then its state is `created`, so whoever sees `running` may send
+  it traffic.
 - A process that cannot be started at all raises `StartError` and leaves the container `exited`
   with reason `StartError`, exit code 128 and the error's text as message, as containerd does.
 - Every change of a container's state is put on the stream that `events` gives (CRI's
@@ -206,7 +206,7 @@ class ContainerConfig:
     stdin_once: bool = False  # the first attached client's end of input is the container's
     ports: Sequence[ContainerPort] = ()
     listen: ListenMode = ListenMode.NONE
-    wait_for_ports: bool = False  # `start_container` waits until the TCP ports accept connections
+    wait_for_ports: bool = False  # it is `running` once the TCP ports accept connections
     stop_signal: str = "SIGTERM"
     mounts: Sequence[Mount] = ()  # outer ones before those below them; not made where `features` says so
     host_paths: Sequence[str] = ()  # of the node, which it must see though they be below /tmp or /run
@@ -310,7 +310,10 @@ class ContainerRuntime(Protocol):
         """Record a container in a ready sandbox and return its id. Makes the directory of its log."""
 
     async def start_container(self, container_id: str) -> None:
-        """Run it (see the module's text for when this returns). Raises StartError."""
+        """Run its process. Raises StartError."""
+
+    async def until_serving(self, container_id: str) -> None:
+        """Wait until a container that has been started is `running`, or has ended."""
 
     async def stop_container(self, container_id: str, timeout: float) -> None:
         """Send its stop signal, after `timeout` seconds SIGKILL all of it. Returns when it has ended.

@@ -156,9 +156,16 @@ class SubprocessRuntime:
         return container_id
 
     async def start_container(self, container_id: str) -> None:
-        """Run it; returns once it runs and serves."""
+        """Run its process."""
         sandbox, container = self._supervisor.find(container_id)
         await sandbox.ready_shim().request("start", container=container.id)
+
+    async def until_serving(self, container_id: str) -> None:
+        """Wait until it is running, or has ended."""
+        _, container = self._supervisor.find(container_id)
+        events = self._supervisor.events()
+        while not container.running and not container.exited:
+            await anext(events)
 
     async def stop_container(self, container_id: str, timeout: float) -> None:
         """Its stop signal, then SIGKILL for all of it."""

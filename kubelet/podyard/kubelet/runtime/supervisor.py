@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+import weakref
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Literal
@@ -50,7 +51,7 @@ class Supervisor:
     def __init__(self, root: Path) -> None:
         self.sandboxes: dict[str, Sandbox] = {}
         self._root = root
-        self._readers: set[asyncio.Queue[ContainerEvent]] = set()
+        self._readers: weakref.WeakSet[asyncio.Queue[ContainerEvent]] = weakref.WeakSet()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -115,11 +116,8 @@ class Supervisor:
             queue.put_nowait(event)
 
     async def _drain(self, queue: asyncio.Queue[ContainerEvent]) -> AsyncIterator[ContainerEvent]:
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._readers.discard(queue)
+        while True:
+            yield await queue.get()
 
     async def _starts_done(self) -> None:
         """Wait for containers that an earlier kubelet was starting: nobody is to start them again."""

@@ -57,7 +57,6 @@ class Container:
         self._waits: list[PortWait] = []
         self._forwards: list[TcpForward | UdpForward] = []
         self._deadline: Timer | None = None
-        self._started: Callable[[], None] | None = None
         self._stopped: list[Callable[[], None]] = []
 
     @property
@@ -70,8 +69,8 @@ class Container:
         """The main process, 0 when it does not run."""
         return self._pid
 
-    def start(self, started: Callable[[], None]) -> None:
-        """Run it and call `started` when it is running (or has ended already). Raises StartError."""
+    def start(self) -> None:
+        """Run it; it is `running` once it serves. Raises StartError."""
         if self.state["state"] != "created" or self.alive:
             raise StartError("the container has been started before")
         config = self._config
@@ -104,7 +103,6 @@ class Container:
             raise
         self.streams = streams
         streams.started()
-        self._started = started
         self._save(pid=self._pid, startedAt=time.time())
         self._await_ports(private)
 
@@ -179,7 +177,6 @@ class Container:
             reason="Error" if code else "Completed",
             message=self._termination_message(),
         )
-        self._report_started()
         for stopped in self._stopped:
             stopped()
 
@@ -239,12 +236,6 @@ class Container:
             if len(self._waits) and self._config["waitForPorts"]:
                 self._waits.pop().cancel()
             self._set("started", state="running")
-        self._report_started()
-
-    def _report_started(self) -> None:
-        started, self._started = self._started, None
-        if started is not None:
-            started()
 
     def _close_ports(self) -> None:
         if self._deadline is not None:

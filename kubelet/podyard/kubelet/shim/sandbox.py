@@ -109,7 +109,8 @@ class Sandbox:
         if verb in ("exec", "attach", "resize") and not container.pid:
             raise NotRunning("the container does not run")
         if verb == "start":
-            container.start(done)
+            container.start()
+            done()
         elif verb == "stop":
             container.stop(request["timeout"], done)
         elif verb == "remove":
