@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from podyard.cli.rootless import gate, listeners, namespace
+from podyard.process.main import UserError
 
 NODES = [
     {
@@ -134,3 +137,45 @@ def test_a_pid_that_is_another_process_now_is_not_taken(tmp_path: Path) -> None:
     assert namespace.find(tmp_path) is None
     namespace.release_all(tmp_path)
     assert not (tmp_path / "namespace-cluster.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'unshare: Operation not permitted'; exit 1", "unshare: Operation not permitted"),
+        ("echo Traceback >&2; echo '  in main' >&2; echo 'Error: why' >&2; exit 1", "Error: why"),
+        ("exit 1", "no reason given"),
+    ],
+)
+def test_one_that_is_refused_leaves_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    script: str,
+    reason: str,
+) -> None:
+    pids = []
+    scripts = {"lan": "echo ready; exec sleep 1000", "node1": script, "node2": "exec sleep 1000"}
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        holder: subprocess.Popen[str] = popen(["sh", "-c", scripts[command[3]]], **options)
+        pids.append(holder.pid)
+        return holder
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(UserError, match=re.escape(f"which the kernel refuses ({reason}): run as root")):
+        namespace.networks(tmp_path, scripts, None)
+    assert len(pids) == 3
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "none holds on, or will say anything"
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_process_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(UserError, match=r"\(new process: Resource temporarily unavailable\)"):
+        namespace.networks(tmp_path, ["lan"], None)

@@ -40,10 +40,6 @@ class Place:
         node = self.nodes.get(spec.node)
         return node.wrap(spec.command) if node else self._wrap(spec.command)
 
-    def check_ports(self) -> None:
-        """Raise UserError when a port that the cluster needs cannot be had."""
-        ports.check(host_ports(self.cluster) if self.has_gate else required_ports(self.cluster))
-
     def processes(self) -> list[ProcessSpec]:
         """What to run."""
         return [
@@ -53,11 +49,21 @@ class Place:
 
     def with_lan(self) -> Place:
         """The same, when the links between the nodes have been made, or mended. Raises UserError."""
-        command = [sys.executable, "-m", "podyard.cli.lan.links", "make", self.cluster.data_dir]
-        done = subprocess.run(self._wrap(command), stdout=subprocess.PIPE, text=True, check=False)
+        done = self._links("make")
         if done.returncode:
-            raise UserError(done.stdout.strip() or "the links between the nodes cannot be made")
+            last = done.stderr.strip().rpartition("\n")[2]
+            raise UserError(done.stdout.strip() or f"the links between the nodes cannot be made: {last}")
         return replace(self, note=done.stdout.strip())
+
+    def give_up(self) -> None:
+        """End what has been made for a cluster that cannot start."""
+        if self.cluster.has_lan:
+            self._links("remove")
+        namespace.release_all(self.cluster.path)
+
+    def _links(self, verb: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "podyard.cli.lan.links", verb, self.cluster.data_dir]
+        return subprocess.run(self._wrap(command), capture_output=True, text=True, check=False)
 
     async def until_it_serves(self, all_ready: asyncio.Event) -> None:
         """Wait until every process is ready and a query to the cluster's DNS is answered."""
@@ -117,15 +123,35 @@ class Place:
             raise
 
 
+def check_ports(cluster: ClusterConfig) -> None:
+    """Raise UserError when a port of the host that the cluster needs cannot be had."""
+    apart = cluster.has_lan or _needs_namespace(cluster)
+    ports.check(host_ports(cluster) if apart else required_ports(cluster))
+
+
 def prepare(cluster: ClusterConfig) -> Place:
-    """Where this cluster is to run, made if need be. Raises UserError when that cannot be."""
-    outer = None
-    if not cluster.advertise and namespace.needed(lan=cluster.has_lan):
-        outer = namespace.find(cluster.path) or namespace.make(cluster.path)
-    if not cluster.has_lan:
-        return Place(cluster, outer)
-    names = (LAN, *cluster.node_names())
-    return Place(cluster, outer, namespace.networks(cluster.path, names, outer)).with_lan()
+    """Where this cluster is to run, made if need be. Raises UserError when that cannot be.
+
+    What a failure leaves is what was there before: of an `up` that was killed, with pods that still run.
+    """
+    there = Place(cluster, None)
+    is_new = not namespace.any_held(cluster.path)
+    try:
+        if _needs_namespace(cluster):
+            there = Place(cluster, namespace.find(cluster.path) or namespace.make(cluster.path))
+        if not cluster.has_lan:
+            return there
+        names = (LAN, *cluster.node_names())
+        nodes = namespace.networks(cluster.path, names, there.namespace)
+        return replace(there, nodes=nodes).with_lan()
+    except BaseException:
+        if is_new:
+            there.give_up()
+        raise
+
+
+def _needs_namespace(cluster: ClusterConfig) -> bool:
+    return not cluster.advertise and namespace.needed(lan=cluster.has_lan)
 
 
 def find(cluster: ClusterConfig) -> Place:

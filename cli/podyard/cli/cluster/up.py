@@ -17,8 +17,8 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
     try:
         (cluster.path / "images").mkdir(exist_ok=True)
         pki.ensure(cluster)
+        place.check_ports(cluster)
         where = place.prepare(cluster)
-        where.check_ports()
         if where.has_gate:
             listeners = ListenerServer(control.socket_path(cluster.path, "listeners"))
         await supervise(where, cluster.path, report, stop)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from podyard.process.main import UserError
 from podyard.process.netlink import HERE, delete, has_default_route, index, netlink, up
 
 BRIDGE = "lan"
+HOST_PORT = "host"
+GONE_SECONDS = 3.0
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -28,12 +32,14 @@ def make(cluster: ClusterConfig) -> str:
     """Make what is missing, and leave what is right; a note for the user. Raises UserError, OSError."""
     link = host_link(cluster)
     with netlink() as host, netlink(_held(cluster, LAN)) as lan:
+        if _is_anothers(host, link, lan):
+            raise UserError(_taken(link))
         _refuse_overlaps(_ranges(cluster), host, link)
         closed = _forward_outside(cluster, host)
         if not index(lan, BRIDGE):
             lan.link("add", ifname=BRIDGE, kind="bridge")
         up(lan, BRIDGE)
-        _plug(lan, "host", host, link, HERE)
+        _plug(lan, HOST_PORT, host, link, HERE)
         here = _address(host, link, cluster.control_plane_ip)
         for number, node in enumerate(cluster.node_names(), 1):
             _make_node(lan, node, _held(cluster, node), cluster, number, outside=not closed)
@@ -111,6 +117,26 @@ def _ranges(cluster: ClusterConfig) -> list[IPv4Network]:
     return [IPv4Network(text) for text in texts]
 
 
+def _is_anothers(host: Any, link: str, lan: Any) -> bool:
+    """Whether a link of that name leads elsewhere than to our LAN (None when that is gone).
+
+    The kernel takes down the link of a cluster that was killed a moment after its last process.
+    """
+    give_up = time.monotonic() + GONE_SECONDS
+    while index(host, link) and not (lan and index(lan, HOST_PORT)):
+        if time.monotonic() > give_up:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _taken(link: str) -> str:
+    return (
+        f"another cluster on this host has the link {link}, and with it the addresses of this one; "
+        "stop that one, or use another --name"
+    )
+
+
 def _refuse_overlaps(ranges: Iterable[IPv4Network], host: Any, link: str) -> None:
     """Raise UserError when the host uses addresses of the cluster for something else."""
     ours = index(host, link)
@@ -128,8 +154,11 @@ def _refuse_overlaps(ranges: Iterable[IPv4Network], host: Any, link: str) -> Non
 
 
 def remove(cluster: ClusterConfig) -> None:
-    """Leave nothing of it on the host."""
-    with netlink() as host:
+    """Leave nothing of it on the host. What another cluster has under the same names stays."""
+    held = namespace.find(cluster.path, LAN)
+    with netlink() as host, netlink(_network(held)) if held else nullcontext() as lan:
+        if _is_anothers(host, host_link(cluster), lan):
+            return
         delete(host, host_link(cluster))
     try:
         masquerade.remove(host_link(cluster))
@@ -141,7 +170,11 @@ def _held(cluster: ClusterConfig, name: str) -> str:
     found = namespace.find(cluster.path, name)
     if found is None:
         raise UserError(f"the namespace {name!r} of cluster {cluster.name} is gone")
-    return f"/proc/{found.pid}/ns/net"
+    return _network(found)
+
+
+def _network(held: namespace.Namespace) -> str:
+    return f"/proc/{held.pid}/ns/net"
 
 
 def main(verb: str, data_dir: str) -> int:
@@ -155,6 +188,8 @@ def main(verb: str, data_dir: str) -> int:
             print(note)
     except UserError as error:
         print(error)
+    except FileExistsError:  # made since we looked
+        print(_taken(host_link(cluster)))
     except OSError as error:
         print(
             f"the netns network cannot be made: {error.strerror or error}; "

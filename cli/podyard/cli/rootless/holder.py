@@ -41,7 +41,9 @@ def main() -> int:
         print(f"{error.filename or 'namespaces'}: {error.strerror}", flush=True)
         return 1
     print("ready", flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):  # it outlives whoever reads them
+        os.dup2(null, descriptor)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     return 0
 

@@ -55,10 +55,15 @@ def find(data_dir: Path, name: str = CLUSTER) -> Namespace | None:
     return Namespace(recorded["pid"]) if alive else None
 
 
+def any_held(data_dir: Path) -> bool:
+    """Whether an earlier `up` of this directory has left any."""
+    return any(find(data_dir, name) for name in _recorded(data_dir))
+
+
 def make(data_dir: Path) -> Namespace:
     """New ones for a whole cluster. Raises UserError when the kernel refuses."""
     try:
-        return _held(data_dir, CLUSTER, _start_holder(data_dir, CLUSTER, None))
+        return _make(data_dir, [CLUSTER], None)[CLUSTER]
     except Refused as refused:
         raise UserError(
             "ports below 1024 need root, and the kernel refuses an ordinary user's namespaces "
@@ -73,9 +78,9 @@ def networks(data_dir: Path, names: Iterable[str], within: Namespace | None) -> 
     Raises UserError when the kernel refuses.
     """
     found = {name: find(data_dir, name) for name in names}
-    made = {name: _start_holder(data_dir, name, within) for name, held in found.items() if held is None}
     try:
-        return {name: held or _held(data_dir, name, made[name]) for name, held in found.items()}
+        made = _make(data_dir, [name for name, held in found.items() if held is None], within)
+        return {name: held or made[name] for name, held in found.items()}
     except Refused as refused:
         raise UserError(
             f"the netns network needs network namespaces, which the kernel refuses ({refused}): "
@@ -87,35 +92,61 @@ class Refused(Exception):
     """The kernel does not let us; the text says why."""
 
 
+def _make(data_dir: Path, names: list[str], within: Namespace | None) -> dict[str, Namespace]:
+    """All of them, or none. Raises Refused."""
+    holders: dict[str, subprocess.Popen[str]] = {}
+    try:
+        for name in names:  # they start together
+            holders[name] = _start_holder(data_dir, name, within)
+        for holder in holders.values():
+            _until_ready(holder)
+        return {name: _record(data_dir, name, holder.pid) for name, holder in holders.items()}
+    except BaseException as error:
+        # None may be left to speak on the user's terminal, or to keep what nobody asks for any more.
+        for name, holder in holders.items():
+            holder.kill()
+            holder.wait()
+            _file(data_dir, name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise Refused(f"{error.filename or 'new process'}: {error.strerror}") from None
+        raise
+    finally:
+        for holder in holders.values():
+            assert holder.stdout is not None
+            holder.stdout.close()
+
+
 def _start_holder(data_dir: Path, name: str, within: Namespace | None) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "podyard.cli.rootless.holder", name, str(data_dir)]
     return subprocess.Popen(
         within.wrap(command) if within else command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
 
 
-def _held(data_dir: Path, name: str, holder: subprocess.Popen[str]) -> Namespace:
-    """What a holder keeps, once it has said so. Raises Refused."""
+def _until_ready(holder: subprocess.Popen[str]) -> None:
+    """Wait until a holder has its namespaces. Raises Refused with the last thing that it said."""
     assert holder.stdout is not None
-    with holder.stdout as told:
-        said = told.readline().strip()
-    if said != "ready":
-        holder.wait()
-        raise Refused(said or "no reason given")
+    if (said := holder.stdout.readline()) != "ready\n":
+        last = (said + holder.stdout.read()).strip().rpartition("\n")[2]
+        raise Refused(last or "no reason given")
+
+
+def _record(data_dir: Path, name: str, pid: int) -> Namespace:
+    """Put down who holds it, for `find`."""
     draft = _file(data_dir, name).with_suffix(".tmp")
-    draft.write_text(json.dumps({"pid": holder.pid, "started": _start_time(holder.pid)}))
+    draft.write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
     os.replace(draft, _file(data_dir, name))
-    return Namespace(holder.pid)
+    return Namespace(pid)
 
 
 def release_all(data_dir: Path) -> None:
     """End all holders, the cluster's last. The namespaces go with the last process in them."""
-    names = [file.stem.removeprefix("namespace-") for file in data_dir.glob("namespace-*.json")]
-    for name in sorted(names, key=lambda name: name == CLUSTER):
+    for name in sorted(_recorded(data_dir), key=lambda name: name == CLUSTER):
         _release(data_dir, name)
 
 
@@ -131,6 +162,10 @@ def _release(data_dir: Path, name: str) -> None:
         finally:
             os.close(descriptor)
     _file(data_dir, name).unlink(missing_ok=True)
+
+
+def _recorded(data_dir: Path) -> list[str]:
+    return [file.stem.removeprefix("namespace-") for file in data_dir.glob("namespace-*.json")]
 
 
 def _file(data_dir: Path, name: str) -> Path:

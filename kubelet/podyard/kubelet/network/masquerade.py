@@ -30,21 +30,16 @@ def masquerade(
     """What comes from `sources` leaves under this host's address.
 
     Unless it goes to `plain`, or out of `links`. Replaces the table of that name. Raises OSError when
-    the kernel has no nftables.
+    the kernel has no nftables; then no part of the table is left.
     """
     with _nftables() as nft:
         _delete(nft, table)
         nft.table("add", name=table)
-        nft.chain(
-            "add", table=table, name=CHAIN, hook=CHAIN, type="nat", priority=SNAT_PRIORITY, policy=_ACCEPT
-        )
-        rules = [
-            *((_address(_DESTINATION, network), verdict(_RETURN)) for network in plain),
-            *((_out_link(link), verdict(_RETURN)) for link in links),
-            *((_address(_SOURCE, network), masq()) for network in sources),
-        ]
-        for expressions in rules:
-            nft.rule("add", table=table, chain=CHAIN, expressions=expressions)
+        try:
+            _fill(nft, table, sources, plain, links)
+        except NetlinkError:
+            _delete(nft, table)
+            raise
 
 
 def is_there(table: str) -> bool:
@@ -68,6 +63,19 @@ def remove(table: str) -> None:
     """Masquerade no more. Raises OSError."""
     with _nftables() as nft:
         _delete(nft, table)
+
+
+def _fill(
+    nft: Any, table: str, sources: Iterable[IPv4Network], plain: Iterable[IPv4Network], links: Iterable[str]
+) -> None:
+    nft.chain("add", table=table, name=CHAIN, hook=CHAIN, type="nat", priority=SNAT_PRIORITY, policy=_ACCEPT)
+    rules = [
+        *((_address(_DESTINATION, network), verdict(_RETURN)) for network in plain),
+        *((_out_link(link), verdict(_RETURN)) for link in links),
+        *((_address(_SOURCE, network), masq()) for network in sources),
+    ]
+    for expressions in rules:
+        nft.rule("add", table=table, chain=CHAIN, expressions=expressions)
 
 
 class _nftables:
