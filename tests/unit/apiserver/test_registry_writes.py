@@ -282,6 +282,7 @@ async def test_a_put_creates_only_where_kubernetes_lets_it(cluster: Cluster) -> 
 async def test_a_dry_run_stores_nothing(cluster: Cluster) -> None:
     dry = cluster.options(dry_run=True)
     made = await cluster.create(DEPLOYMENTS, deployment("a"), dry)
+    assert made["metadata"]["uid"] and "resourceVersion" not in made["metadata"]
     assert made["spec"]["strategy"]["type"] == "RollingUpdate"
     assert await cluster.names(DEPLOYMENTS) == []
     real = await cluster.create(DEPLOYMENTS, deployment("a"))

@@ -29,6 +29,12 @@ def at_revision(data: bytes, revision: int) -> bytes:
     return b"%b%d%b" % (data[:start], revision, data[end:])
 
 
+def without_revision(data: bytes) -> bytes:
+    """The same object without any, as it is before it is stored. `data` comes from `encode`."""
+    start = data.index(_MARK)
+    return data[:start] + data[start:].removeprefix(_MARK + b'"').removeprefix(b",")
+
+
 def storage_key(group_resource: str, namespace: str, name: str) -> str:
     """Where an object is stored: "pods/default/web", "nodes//node1"."""
     return f"{group_resource}/{namespace}/{name}"

@@ -9,7 +9,7 @@ from typing import Any
 from podyard.api.errors import internal_error
 from podyard.api.resources import Resource
 from podyard.apiserver.cacher.cacher import Cacher
-from podyard.apiserver.cacher.encoding import at_revision, encode, storage_key
+from podyard.apiserver.cacher.encoding import at_revision, encode, storage_key, without_revision
 from podyard.apiserver.cacher.index import UNIQUE, Key, index_values
 from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.registry import Object, Stored
@@ -52,7 +52,8 @@ class Store:
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         data = encode(obj)
         if dry_run:
-            return Stored(namespace, name, expected, at_revision(data, expected) if expected else data)
+            shown = at_revision(data, expected) if expected else without_revision(data)
+            return Stored(namespace, name, expected, shown)
         key = storage_key(resource.group_resource, namespace, name)
         written = self._written(self._storage.put(key, data, expected))
         if resource.group_resource in UNIQUE:
