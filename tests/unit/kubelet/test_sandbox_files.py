@@ -211,14 +211,18 @@ async def test_what_the_image_needs_is_there_though_it_be_in_tmp(pods: Pods, tmp
 
 
 async def test_no_mount_is_left(pods: Pods, tmp_path: Path) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
+    def left() -> list[str]:
+        """Those of the host that can be of these pods; others come and go as they like."""
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if any(mark in line for mark in (str(tmp_path), "podyard-no"))]
+
     sandbox = await pods.sandbox()
     mounts = [Mount(str(tmp_path), "/etc/podyard-none/x", read_only=True)]
     container = await pods.run("sleep 1000", sandbox=sandbox, mounts=mounts)
     await pods.run("exit 0", sandbox=sandbox, mounts=mounts)
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert left() == []
     pid = (await pods.runtime.container_status(container)).pid
     assert "/etc/podyard-none/x" in Path(f"/proc/{pid}/mountinfo").read_text()
     assert ".podyard-node" not in Path(f"/proc/{pid}/mountinfo").read_text()
     await pods.runtime.remove_pod_sandbox(sandbox)
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert left() == []
