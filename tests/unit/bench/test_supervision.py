@@ -15,16 +15,17 @@ from bench import supervision
 supervision.GRACE_SECONDS = supervision.TIDY_SECONDS = 0.5
 sys.exit(supervision.run(sys.argv[1:]))
 """
-PEER = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+# All say a line into one pipe, so each in one write (print makes two when PYTHONUNBUFFERED is set).
+PEER = r"import os, time; os.write(1, b'%d\n' % os.getpid()); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + PEER
 # One peer has a session of its own, one has lost its parent, as a server in the background.
 BENCHMARK = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 peer = [sys.executable, "-c", sys.argv[1]]
 subprocess.Popen(peer, start_new_session=True)
 subprocess.run(["sh", "-c", '"$0" "$@" &', *peer])
 try:
-    print("running", flush=True)
+    os.write(1, b"running\\n")
     sys.stdin.readline()
     exec(sys.argv[2])
 finally:
