@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.processes import pss_mib
 from podyard.api.resources import ENDPOINTS
 from podyard.client.client import Client
 from podyard.process.tls import TlsFiles
@@ -95,7 +96,7 @@ def _settled_memory(cluster: Cluster) -> float:
 
 def _pss(cluster: Cluster) -> float:
     home = str(cluster.home).encode()
-    total = 0
+    total = 0.0
     for entry in Path("/proc").iterdir():
         try:
             if (
@@ -103,11 +104,10 @@ def _pss(cluster: Cluster) -> float:
                 and home in (entry / "environ").read_bytes()
                 and int(entry.name) != os.getpid()
             ):
-                rollup = (entry / "smaps_rollup").read_text()
-                total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+                total += pss_mib([int(entry.name)])
         except (OSError, StopIteration):
             continue
-    return total / 1024
+    return total
 
 
 async def _apply_to_endpoints(cluster: Cluster) -> float:

@@ -17,6 +17,7 @@ from rich.table import Table
 from bench.apiserver import Apiserver, apiserver
 from bench.dns_load import Check, address_check, ask, connected
 from bench.dns_peers import DOMAIN, PORT, start
+from bench.processes import pss_mib
 from podyard.api.resources import ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
 from podyard.client.client import Client, Object
 from tests.support.objects_api import ObjectsApi
@@ -72,7 +73,7 @@ def _measure(api: Apiserver, services: int, log: Path) -> tuple[float, float, fl
     started = time.perf_counter() - began
     try:
         whole, after = zip(*_updates(api, _headless(services)), strict=True)
-        memory = _pss(server.process.pid)
+        memory = pss_mib([server.process.pid])
     finally:
         server.stop()
     return started, statistics.median(whole) * 1000, statistics.median(after) * 1000, memory
@@ -175,8 +176,3 @@ def _is_so(sock: socket.socket, check: Check) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _pss(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

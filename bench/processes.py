@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 START_SECONDS = 120.0
@@ -23,6 +23,15 @@ def family(pid: int) -> list[int]:
             for text in child.read_text().split():
                 found += family(int(text))
     return found
+
+
+def pss_mib(pids: Iterable[int]) -> float:
+    """Memory with each process' share of what they share (PSS), in MiB."""
+    total = 0
+    for pid in pids:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
 
 
 @contextlib.contextmanager

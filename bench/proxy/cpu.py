@@ -26,15 +26,6 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / _TICKS
 
 
-def pss_mib(pids: Iterable[int]) -> float:
-    """Memory with each process' share of what they share (PSS), in MiB."""
-    total = 0
-    for pid in pids:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
-
-
 def private_kib(pids: Iterable[int]) -> float:
     """Memory that is the processes' own (private dirty and clean pages), in KiB."""
     total = 0

@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.apiserver import Apiserver
-from bench.processes import listens
+from bench.processes import listens, pss_mib
 from bench.proxy.cluster import cluster
-from bench.proxy.cpu import pss_mib
 from bench.proxy.peers import podyard
 from bench.proxy.services import TCP_PORT, WEB, Range, endpoint_slice
 from podyard.api.resources import ENDPOINTSLICES
