@@ -73,6 +73,7 @@ class Workers:
                 for worker in self._workers:
                     await worker.ready.wait()
                 self._ready()
+        # Not except*: Python 3.11.2 (Debian 12) puts what is raised in it into a group again.
         except ExceptionGroup as errors:
             mistakes = errors.subgroup(UserError)
             if mistakes is None:
