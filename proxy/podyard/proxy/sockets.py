@@ -79,6 +79,17 @@ def share(sock: socket.socket, sticky: bool) -> None:
         pass  # a kernel without it: the proxies still mostly agree (see Balancer)
 
 
+def no_delay(descriptor: int) -> None:
+    """Have small pieces sent at once, even while those before have not been acknowledged."""
+    sock = Raw(IPV4, STREAM, 0, descriptor)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        pass  # the peer has gone
+    finally:
+        sock.detach()
+
+
 def shut_writing(descriptor: int) -> None:
     """Tell the peer that no more comes."""
     sock = Raw(IPV4, STREAM, 0, descriptor)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from podyard.process.clock import FakeClock
-from podyard.proxy.connection import KEEPALIVE_SECONDS, LAST_CHECKS
+from podyard.proxy.connecting import KEEPALIVE_SECONDS, LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CHECK_SECONDS, TcpListener, listen
@@ -258,11 +258,11 @@ async def test_a_backend_whose_host_is_gone_is_noticed(runtime: Runtime, address
         await reader.read()
         writer.close()
 
-    async with backend(stay, address) as endpoint:
+    async with backend(stay, "0.0.0.0") as endpoint:  # this host, by a name that does not say so
         with proxied(runtime, address, endpoint):
             reader, writer = await connect(address)
             assert await reader.read(4) == b"here"
-            seconds = keepalive(endpoint)
+            seconds = keepalive(("127.0.0.1", endpoint[1]))
             assert seconds is not None
             assert KEEPALIVE_SECONDS - 30 < seconds <= KEEPALIVE_SECONDS
             writer.close()

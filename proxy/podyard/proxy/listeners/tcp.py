@@ -9,7 +9,7 @@ import socket
 from collections import OrderedDict
 
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.connection import Connection
+from podyard.proxy.connecting import Connecting
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import LEVEL_IN
 from podyard.proxy.sockets import reset_at_close
@@ -45,7 +45,7 @@ class TcpListener:
         self.balancer = Balancer(rule, runtime.clock)
         self.counters = runtime.counters.of(rule.service)
         self._rule = rule
-        self._connecting: OrderedDict[Connection, float] = OrderedDict()
+        self._connecting: OrderedDict[Connecting, float] = OrderedDict()
         self._checking = False
         self._closed = False
         self._paused = False
@@ -71,12 +71,12 @@ class TcpListener:
             self.runtime.poller.close(self._socket.detach())
         self.runtime.descriptors.give(1)
 
-    def connecting(self, connection: Connection) -> None:
+    def connecting(self, connection: Connecting) -> None:
         """`connection` waits for an endpoint's answer: see to it that this does not last."""
         self._connecting[connection] = self.runtime.clock.now() + CHECK_SECONDS
         self._check_later(CHECK_SECONDS)
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: Connecting) -> None:
         """`connection` has its answer, or has given up."""
         self._connecting.pop(connection, None)
 
@@ -105,7 +105,7 @@ class TcpListener:
             descriptors.give(2)
             return True
         os.set_blocking(client, False)
-        Connection(self, client, address[0]).connect()
+        Connecting(self, client, address[0]).begin()
         return True
 
     def _not_accepted(self, error: OSError) -> bool:
@@ -141,7 +141,7 @@ class TcpListener:
             if deadline > now:
                 break
             del self._connecting[connection]
-            connection.connect_is_slow()
+            connection.is_slow()
         self._checking = False
         if self._connecting:
             self._check_later(next(iter(self._connecting.values())) - now)
