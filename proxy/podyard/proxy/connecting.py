@@ -1,9 +1,11 @@
 """From a client that was accepted to an endpoint that takes it.
 
 The connect starts as soon as the client is accepted, and on one machine it is done when the call
-returns. One that fails goes to another endpoint, a few times. What the client has sent already goes out right
-behind the connect: then the backend's process wakes up once, for a request, and not for the connection and once
-more for the request, which costs the proxy more than all of its Python (waking a processor is an interrupt).
+returns. One that fails goes to another endpoint, a few times.
+
+What the client has sent already goes out right behind the connect. Then the backend's process wakes up
+once, for a request, and not for the connection and again for the request; to wake a processor is
+an interrupt, which costs more than all of the Python here.
 """
 
 from __future__ import annotations
