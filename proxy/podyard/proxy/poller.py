@@ -19,7 +19,7 @@ from typing import Protocol
 Handler = Callable[[int], None]
 """Called with the EPOLL* bits of what has happened."""
 
-EDGES = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+EDGES = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 EDGES_AND_ROOM = EDGES | select.EPOLLOUT
 LEVEL_IN = select.EPOLLIN
 BATCH = 256

@@ -3,7 +3,8 @@
 It is written for few system calls, and for few steps of Python between them:
 
 - Descriptors are edge-triggered (poller.py). A read that does not fill its buffer has emptied the
-  socket, so there is no second read just to be told so; what comes later is a new edge.
+  socket, so there is no second read just to be told so; what comes later is a new edge, and when the
+  end was announced (EPOLLRDHUP) nothing comes later.
 - A small piece is one read and one write (`ready`). One flag, `calm`, says that nothing stands in the
   way of that: the direction is connected, holds nothing back, is not bulk, has not ended.
 - Everything else goes through `pump`. After FULL_READS full reads in a row a direction is bulk: its
@@ -39,8 +40,10 @@ SMALL_PIECES = 4
 
 _IN = select.EPOLLIN
 _OUT = select.EPOLLOUT
+_LAST = _IN | select.EPOLLRDHUP
+"""The source's end, and all before it, has come: neither a failure nor urgent data, which cuts a read short."""
 _BROKEN = select.EPOLLHUP | select.EPOLLERR
-_GONE = select.EPOLLRDHUP | _BROKEN
+_READ_ON = select.EPOLLRDHUP | select.EPOLLPRI | _BROKEN
 _SPLICE = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 
@@ -77,7 +80,7 @@ class Half:
         self.calm = True
         self.ended = False
         self.hangup = False
-        """The source's end was announced: read on after a short read, there comes no further edge."""
+        """Read on after a short read: no further edge may come."""
         self.held: bytes | None = None
         """What was read and the sink has not taken."""
         self.blocked = False
@@ -90,7 +93,7 @@ class Half:
 
     def ready(self, events: int) -> None:
         """The poller's handler: the source has something to read, or takes something again."""
-        if events == _IN and self.calm:
+        if self.calm and (events == _IN or events == _LAST):
             try:
                 data = read(self.source, CHUNK)
             except BlockingIOError:
@@ -99,9 +102,9 @@ class Half:
                 self.connection.close(reset=True)
                 return
             size = len(data)
-            if 0 < size < CHUNK:
+            if size < CHUNK:
                 try:
-                    sent = write(self.sink, data)
+                    sent = write(self.sink, data) if size else 0
                 except BlockingIOError:
                     sent = 0
                 except OSError:
@@ -109,15 +112,20 @@ class Half:
                     return
                 self.tally.count += sent
                 if sent < size:
+                    self.hangup = events == _LAST
                     self._hold(data[sent:])
+                elif events == _LAST or not size:
+                    self.calm = False
+                    self.ended = True
+                    self.connection.half_ended(self)
                 return
-            self.held = data or None
-            self.hangup = not data  # an end stays readable
+            self.held = data
+            self.hangup = events == _LAST
             self.pump()
             return
-        if events & _GONE:
+        if events & _READ_ON:
             self.hangup = True
-        if events & (_IN | _GONE) and not self.ended:
+        if events & (_IN | _READ_ON) and not self.ended:
             self.pump()
         if (events & _BROKEN or (events & _OUT and self.other.blocked)) and not self.other.ended:
             self.other.pump()
@@ -127,7 +135,7 @@ class Half:
 
         The clients with one request, which are most, save a system call.
         """
-        if not events & _GONE:
+        if not events & _READ_ON:
             no_delay(self.sink)
         self.connection.handle(self.source, self)
         self.ready(events)
