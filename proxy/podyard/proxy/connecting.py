@@ -40,6 +40,7 @@ under way (tcp(7), tcp_retries2).
 
 _SOCKET, _KEEPALIVE = int(socket.SOL_SOCKET), int(socket.SO_KEEPALIVE)
 _KEEPIDLE = int(socket.TCP_KEEPIDLE)
+_QUICKACK = int(socket.TCP_QUICKACK)
 _TCP, _NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 
 
@@ -125,6 +126,8 @@ class Connecting:
         if not address.startswith("127."):  # this host is there as long as we are
             backend.setsockopt(_SOCKET, _KEEPALIVE, 1)
             backend.setsockopt(_TCP, _KEEPIDLE, KEEPALIVE_SECONDS)
+        if self._early:
+            backend.setsockopt(_TCP, _QUICKACK, 0)  # the handshake's last segment carries it (tcp(7))
         error = backend.connect_ex(endpoint)
         if error == errno.EINPROGRESS:
             error = self._send_early(backend.fileno()) if self._early else _state(backend)
