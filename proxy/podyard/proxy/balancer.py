@@ -44,23 +44,18 @@ class Balancer:
             self._clients.clear()
         self._resting = {one: rest for one, rest in self._resting.items() if one in rule.endpoints}
 
-    def pick(self, client: str, tried: Collection[Endpoint] = ()) -> Endpoint | None:
-        """The endpoint for a connection from address `client`, None when all have been `tried`."""
+    def pick(self, client: str) -> Endpoint:
+        """The endpoint for a connection from address `client`."""
         endpoints = self._endpoints
-        if tried:
-            endpoints = tuple(endpoint for endpoint in endpoints if endpoint not in tried)
-            if not endpoints:
-                return None
-        if self._resting:
-            now = self._clock.now()
-            awake = tuple(
-                one for one in endpoints if one not in self._resting or self._resting[one][0] <= now
-            )
-            endpoints = awake or endpoints
-        endpoint = self._stick(client, endpoints) if self._affinity else self._in_turn(endpoints)
-        if endpoint in self._resting:
-            self._rest(endpoint)
-        return endpoint
+        if self._resting or self._affinity:
+            return self._choose(client, endpoints)
+        self._next += 1
+        return endpoints[self._next % len(endpoints)]
+
+    def pick_other(self, client: str, tried: Collection[Endpoint]) -> Endpoint | None:
+        """The same, of those that have not been `tried`; None when all have been."""
+        endpoints = tuple(endpoint for endpoint in self._endpoints if endpoint not in tried)
+        return self._choose(client, endpoints) if endpoints else None
 
     def has_other(self, tried: Collection[Endpoint]) -> bool:
         """Whether there is an endpoint that has not been `tried`."""
@@ -80,9 +75,21 @@ class Balancer:
         if self._resting:
             self._resting.pop(endpoint, None)
 
-    def _in_turn(self, endpoints: tuple[Endpoint, ...]) -> Endpoint:
-        self._next += 1
-        return endpoints[self._next % len(endpoints)]
+    def _choose(self, client: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
+        if self._resting:
+            now = self._clock.now()
+            awake = tuple(
+                one for one in endpoints if one not in self._resting or self._resting[one][0] <= now
+            )
+            endpoints = awake or endpoints
+        if self._affinity:
+            endpoint = self._stick(client, endpoints)
+        else:
+            self._next += 1
+            endpoint = endpoints[self._next % len(endpoints)]
+        if endpoint in self._resting:
+            self._rest(endpoint)
+        return endpoint
 
     def _rest(self, endpoint: Endpoint) -> None:
         """Let it rest longer than before, unless it does rest."""

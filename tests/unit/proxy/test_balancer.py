@@ -22,7 +22,7 @@ def test_every_endpoint_in_turn() -> None:
 def test_another_endpoint_when_one_was_tried() -> None:
     balancer = Balancer(rule(), FakeClock())
     tried: tuple[Endpoint, ...] = ()
-    while (endpoint := balancer.pick("client", tried)) is not None:
+    while (endpoint := balancer.pick_other("client", tried)) is not None:
         assert endpoint not in tried
         tried = (*tried, endpoint)
     assert set(tried) == set(ENDPOINTS)
@@ -66,7 +66,7 @@ def test_affinity_a_failed_connect_moves_the_client() -> None:
     balancer = Balancer(rule(affinity=10), FakeClock())
     first = balancer.pick("client")
     assert first is not None
-    second = balancer.pick("client", (first,))
+    second = balancer.pick_other("client", (first,))
     assert second != first
     assert balancer.pick("client") == second
 

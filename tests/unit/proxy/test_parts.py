@@ -183,8 +183,8 @@ def test_when_all_fail_all_are_tried() -> None:
     balancer.failed(ONE)
     balancer.failed(TWO)
     assert picks(balancer) == {ONE, TWO}
-    assert balancer.pick("127.0.0.1", (ONE,)) == TWO
-    assert balancer.pick("127.0.0.1", (ONE, TWO)) is None
+    assert balancer.pick_other("127.0.0.1", (ONE,)) == TWO
+    assert balancer.pick_other("127.0.0.1", (ONE, TWO)) is None
 
 
 def test_a_client_leaves_a_failing_endpoint_for_good() -> None:
@@ -193,7 +193,7 @@ def test_a_client_leaves_a_failing_endpoint_for_good() -> None:
     first = balancer.pick("127.0.0.9")
     assert first is not None
     balancer.failed(first)
-    second = balancer.pick("127.0.0.9", (first,))
+    second = balancer.pick_other("127.0.0.9", (first,))
     assert second != first
     clock.advance(LONGEST_REST_SECONDS)
     assert balancer.pick("127.0.0.9") == second

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from podyard.process.clock import FakeClock
-from podyard.proxy.connecting import KEEPALIVE_SECONDS, LAST_CHECKS
+from podyard.proxy.attempt import KEEPALIVE_SECONDS
+from podyard.proxy.connecting import LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CHECK_SECONDS, TcpListener, listen

@@ -9,7 +9,7 @@ import socket
 from collections import OrderedDict
 
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.connecting import Connecting
+from podyard.proxy.connecting import Connecting, connect
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import LEVEL_IN
 from podyard.proxy.sockets import reset_at_close
@@ -86,7 +86,7 @@ class TcpListener:
             if not self._accept_one():
                 self._at_once = 1
                 return
-        self._at_once = min(self._at_once * 2, ACCEPTS)
+        self._at_once = ACCEPTS
 
     def _accept_one(self) -> bool:
         """Accept one client; False when there is none, or nothing to serve it with."""
@@ -105,7 +105,7 @@ class TcpListener:
             descriptors.give(2)
             return True
         os.set_blocking(client, False)
-        Connecting(self, client, address[0]).begin()
+        connect(self, client, address[0])
         return True
 
     def _not_accepted(self, error: OSError) -> bool:

@@ -90,14 +90,11 @@ class UdpListener:
     def _begin(self, client: Client) -> _UdpFlow | None:
         if not self._rule.admits(client[0]):
             return None
-        endpoint = self.balancer.pick(client[0])
-        if endpoint is None:
-            return None
         if len(self._flows) >= FLOWS or not self.runtime.descriptors.take(1):
             self._drop()
             return None
         try:
-            flow = _UdpFlow(self, client, endpoint)
+            flow = _UdpFlow(self, client, self.balancer.pick(client[0]))
         except OSError:
             self.runtime.descriptors.give(1)
             self._drop()

@@ -1,0 +1,76 @@
+"""One connect to an endpoint, with what the client has sent already right behind it.
+
+On one machine the connect is done when the call returns. What the client has sent then goes out at once, with
+the handshake's last segment: the backend's process wakes up once, for a request, and not for the
+connection and again for the request. To wake another processor is an interrupt, which costs
+more than all of the Python here.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from os import write
+
+from podyard.proxy.sockets import STREAM, Raw, family_of
+from podyard.proxy.table import Endpoint
+
+KEEPALIVE_SECONDS = 240
+"""After so long a silence the kernel asks a backend on another host whether it is there.
+
+With its 9 probes, 75 s apart, a host that is gone is noticed after a quarter of an hour, as it is with data
+under way (tcp(7), tcp_retries2).
+"""
+
+_SOCKET, _KEEPALIVE = int(socket.SOL_SOCKET), int(socket.SO_KEEPALIVE)
+_TCP, _KEEPIDLE, _QUICKACK = int(socket.IPPROTO_TCP), int(socket.TCP_KEEPIDLE), int(socket.TCP_QUICKACK)
+
+
+def attempt(endpoint: Endpoint, early: bytes) -> tuple[Raw | None, int, bool]:
+    """Connect to `endpoint`, or begin to.
+
+    Gives the socket (None when it has failed already), how many bytes of `early` were sent, and whether it
+    is connected.
+    """
+    address = endpoint[0]
+    try:
+        backend = Raw(family_of(address), STREAM)
+    except OSError:
+        return None, 0, False
+    if not address.startswith("127."):  # this host is there as long as we are
+        backend.setsockopt(_SOCKET, _KEEPALIVE, 1)
+        backend.setsockopt(_TCP, _KEEPIDLE, KEEPALIVE_SECONDS)
+    sent = 0
+    if early:
+        backend.setsockopt(_TCP, _QUICKACK, 0)  # the acknowledgement of the handshake waits for data (tcp(7))
+    error = backend.connect_ex(endpoint)
+    if error == errno.EINPROGRESS:
+        if early:
+            sent, error = _send(backend.fileno(), early)
+        else:
+            error = _state(backend)
+    if error and error != errno.EINPROGRESS:
+        backend.close()
+        return None, 0, False
+    return backend, sent, not error
+
+
+def _send(backend: int, early: bytes) -> tuple[int, int]:
+    """How much was sent, and 0 when it is connected, EINPROGRESS when it is not yet, else why it failed."""
+    try:
+        return write(backend, early), 0
+    except BlockingIOError:
+        return 0, errno.EINPROGRESS
+    except (BrokenPipeError, ConnectionResetError):
+        return 0, 0  # it was connected; the relay is told so once more
+    except OSError as error:
+        return 0, error.errno or errno.EIO
+
+
+def _state(sock: Raw) -> int:
+    """The same for a socket without anything to send."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EINPROGRESS
+    return 0
