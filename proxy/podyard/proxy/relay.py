@@ -41,7 +41,7 @@ SMALL_PIECES = 4
 _IN = select.EPOLLIN
 _OUT = select.EPOLLOUT
 _LAST = _IN | select.EPOLLRDHUP
-"""The source's end has come, and all before it; no failure, and no urgent data, which would cut a read short."""
+"""The source's end and all before it; no failure, and no urgent data, which would cut a read short."""
 _BROKEN = select.EPOLLHUP | select.EPOLLERR
 _READ_ON = select.EPOLLRDHUP | select.EPOLLPRI | _BROKEN
 _SPLICE = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
