@@ -2,8 +2,7 @@
 
 On one machine the connect is done when the call returns. What the client has sent then goes out at once, with
 the handshake's last segment: the backend's process wakes up once, for a request, and not for the
-connection and again for the request. To wake another processor is an interrupt, which costs
-more than all of the Python here.
+connection and again for the request.
 """
 
 from __future__ import annotations
@@ -26,39 +25,33 @@ _SOCKET, _KEEPALIVE = int(socket.SOL_SOCKET), int(socket.SO_KEEPALIVE)
 _TCP, _KEEPIDLE, _QUICKACK = int(socket.IPPROTO_TCP), int(socket.TCP_KEEPIDLE), int(socket.TCP_QUICKACK)
 
 
-def attempt(endpoint: Endpoint, early: bytes) -> tuple[Raw | None, int, bool]:
-    """Connect to `endpoint`, or begin to.
-
-    Gives the socket (None when it has failed already), how many bytes of `early` were sent, and whether it
-    is connected.
-    """
+def begin(endpoint: Endpoint, early: bytes) -> Raw | None:
+    """Begin to connect to `endpoint`; `early` is what is to be sent. None when that has failed already."""
     address = endpoint[0]
     try:
         backend = Raw(family_of(address), STREAM)
     except OSError:
-        return None, 0, False
+        return None
     if not address.startswith("127."):  # this host is there as long as we are
         backend.setsockopt(_SOCKET, _KEEPALIVE, 1)
         backend.setsockopt(_TCP, _KEEPIDLE, KEEPALIVE_SECONDS)
-    sent = 0
     if early:
         backend.setsockopt(_TCP, _QUICKACK, 0)  # the acknowledgement of the handshake waits for data (tcp(7))
-    error = backend.connect_ex(endpoint)
-    if error == errno.EINPROGRESS:
-        if early:
-            sent, error = _send(backend.fileno(), early)
-        else:
-            error = _state(backend)
-    if error and error != errno.EINPROGRESS:
-        backend.close()
-        return None, 0, False
-    return backend, sent, not error
+    if backend.connect_ex(endpoint) in (0, errno.EINPROGRESS):
+        return backend
+    backend.close()
+    return None
 
 
-def _send(backend: int, early: bytes) -> tuple[int, int]:
-    """How much was sent, and 0 when it is connected, EINPROGRESS when it is not yet, else why it failed."""
+def proceed(backend: Raw, early: bytes) -> tuple[int, int]:
+    """Send `early` to who is perhaps connected.
+
+    How much was sent, and 0 when it is connected, EINPROGRESS when it is not yet, else why it failed.
+    """
+    if not early:
+        return 0, _state(backend)
     try:
-        return write(backend, early), 0
+        return write(backend.fileno(), early), 0
     except BlockingIOError:
         return 0, errno.EINPROGRESS
     except (BrokenPipeError, ConnectionResetError):
@@ -68,7 +61,6 @@ def _send(backend: int, early: bytes) -> tuple[int, int]:
 
 
 def _state(sock: Raw) -> int:
-    """The same for a socket without anything to send."""
     try:
         sock.getpeername()
     except OSError:

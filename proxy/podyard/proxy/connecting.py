@@ -1,17 +1,18 @@
 """From a client that was accepted to an endpoint that takes it.
 
-The connect starts as soon as the client is accepted, and is mostly done at once. Where it is not, a
-Connecting waits for it; one that fails goes to another endpoint, a few times.
+The connect begins as soon as the client is accepted (`begin`), and is mostly done at once (`finish`). Where
+it is not, a Connecting waits for it; one that fails goes to another endpoint, a few times.
 """
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 from os import read
 from typing import TYPE_CHECKING
 
-from podyard.proxy.attempt import attempt
+from podyard.proxy import attempt
 from podyard.proxy.connection import Connection
 from podyard.proxy.poller import EDGES_AND_ROOM
 from podyard.proxy.sockets import Raw, reset_at_close
@@ -27,11 +28,14 @@ LAST_CHECKS = 20
 EARLY_BYTES = 4096
 """Read of a client at once; held until there is a backend, so it bounds what clients without one take."""
 
+Begun = tuple[int, str, bytes, Endpoint, Raw | None]
+"""A client, its address, what it has sent, the endpoint, and the socket that is being connected to that."""
+
 _TCP, _NODELAY = int(socket.IPPROTO_TCP), int(socket.TCP_NODELAY)
 
 
-def connect(listener: TcpListener, client: int, address: str) -> None:
-    """Connect a client, which has been accepted from `address`, to an endpoint.
+def begin(listener: TcpListener, client: int, address: str) -> Begun:
+    """Begin to connect a client, which has been accepted from `address`, to an endpoint.
 
     Two descriptors must have been taken for it, and go with it.
     """
@@ -39,20 +43,26 @@ def connect(listener: TcpListener, client: int, address: str) -> None:
         early = read(client, EARLY_BYTES)
     except OSError:
         early = b""  # nothing yet; or the client has gone, which the poller tells
+    endpoint = listener.balancer.pick(address)
+    return client, address, early, endpoint, attempt.begin(endpoint, early)
+
+
+def finish(listener: TcpListener, begun: Begun) -> None:
+    """Send what the client has sent, if that can be; else wait until it can."""
+    client, address, early, endpoint, backend = begun
     counters = listener.counters
     counters.connections += 1
     counters.active += 1
-    endpoint = listener.balancer.pick(address)
-    backend, sent, connected = attempt(endpoint, early)
-    if backend is None or not connected:
-        Connecting(listener, client, address, early).begin(endpoint, backend)
+    sent, error = attempt.proceed(backend, early) if backend is not None else (0, errno.ECONNREFUSED)
+    if backend is None or error:
+        Connecting(listener, client, address, early).go_on(endpoint, backend, error)
         return
     listener.balancer.succeeded(endpoint)
     counters.received.count += sent
-    begun = 0 < sent == len(early)
-    if not begun:  # else before the second piece
+    all_sent = 0 < sent == len(early)
+    if not all_sent:  # else before the second piece
         backend.setsockopt(_TCP, _NODELAY, 1)  # the client has decided already what is to go out at once
-    Connection(listener.runtime, counters, client, backend.detach()).run(early[sent:], begun=begun)
+    Connection(listener.runtime, counters, client, backend.detach()).run(early[sent:], begun=all_sent)
 
 
 class Connecting:
@@ -84,14 +94,16 @@ class Connecting:
         self._client_watched = False
         self._client_hangup = False
 
-    def begin(self, endpoint: Endpoint, backend: Raw | None) -> None:
-        """The first attempt: `backend` is being connected to `endpoint`, or that has failed."""
+    def go_on(self, endpoint: Endpoint, backend: Raw | None, error: int) -> None:
+        """After the first attempt, with `error`, to reach `endpoint` by `backend` (None: it is closed)."""
         self._tried = (endpoint,)
-        if backend is not None:
+        if backend is not None and error == errno.EINPROGRESS:
             self._wait_for(backend)
-        else:
-            self._endpoint_failed()
-            self._connect()
+            return
+        if backend is not None:
+            backend.close()
+        self._endpoint_failed()
+        self._connect()
 
     def is_slow(self) -> None:
         """The endpoint is silent: others shall not follow, and who finds it so already goes to another.
@@ -118,18 +130,27 @@ class Connecting:
                 break
             self._tried = (*self._tried, endpoint)
             self._checks = 0
-            backend, sent, connected = attempt(endpoint, self._early)
-            if backend is None:
-                self._endpoint_failed()
-                continue
-            if connected:
-                self._counters.received.count += sent
-                self._early = self._early[sent:]
-                self._connected(backend)
-            else:
-                self._wait_for(backend)
-            return
+            if self._reach(endpoint):
+                return
+            self._endpoint_failed()
         self._give_up()
+
+    def _reach(self, endpoint: Endpoint) -> bool:
+        """Connect, or begin to; False when it has failed already."""
+        backend = attempt.begin(endpoint, self._early)
+        if backend is None:
+            return False
+        sent, error = attempt.proceed(backend, self._early)
+        if error == errno.EINPROGRESS:
+            self._wait_for(backend)
+        elif error:
+            backend.close()
+            return False
+        else:
+            self._counters.received.count += sent
+            self._early = self._early[sent:]
+            self._connected(backend)
+        return True
 
     def _wait_for(self, backend: Raw) -> None:
         self._backend = backend
