@@ -166,6 +166,25 @@ async def test_half_close_the_answer_comes_after_the_end_of_the_question(
             assert await ask(address) == b"0"
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_urgent_data_holds_nothing_up(runtime: Runtime, address: str, ends: bool) -> None:
+    """It is dropped itself, but a read that stops before it (tcp(7)) is not the last one."""
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            client = socket.create_connection((address, 80))
+            reader, writer = await asyncio.open_connection(sock=client)
+            writer.write(b"first")
+            assert await reader.readexactly(5) == b"first"
+            with client.dup() as plain:
+                plain.send(b"be")
+                plain.send(b"!", socket.MSG_OOB)
+                plain.send(b"fore")
+                if ends:
+                    plain.shutdown(socket.SHUT_WR)
+            assert await asyncio.wait_for(reader.readexactly(6), 10) == b"before"
+            writer.close()
+
+
 async def test_a_refused_connect_goes_to_another_endpoint(runtime: Runtime, address: str) -> None:
     async with backend(says(b"here"), address) as endpoint:
         with proxied(runtime, address, unused(address), unused(address), endpoint):
