@@ -93,7 +93,7 @@ class Half:
 
     def ready(self, events: int) -> None:
         """The poller's handler: the source has something to read, or takes something again."""
-        if self.calm and events in (_IN, _LAST):
+        if self.calm and (events == _IN or events == _LAST):  # noqa: SIM109 (would make a tuple, each time)
             try:
                 data = read(self.source, CHUNK)
             except BlockingIOError:
@@ -102,9 +102,9 @@ class Half:
                 self.connection.close(reset=True)
                 return
             size = len(data)
-            if size < CHUNK:
+            if 0 < size < CHUNK:
                 try:
-                    sent = write(self.sink, data) if size else 0
+                    sent = write(self.sink, data)
                 except BlockingIOError:
                     sent = 0
                 except OSError:
@@ -114,14 +114,14 @@ class Half:
                 if sent < size:
                     self.hangup = events == _LAST
                     self._hold(data[sent:])
-                elif events == _LAST or not size:
-                    self.calm = False
-                    self.ended = True
-                    self.connection.half_ended(self)
-                return
-            self.held = data
-            self.hangup = events == _LAST
-            self.pump()
+                elif events == _LAST:
+                    self._end()
+            elif not size:
+                self._end()
+            else:
+                self.held = data
+                self.hangup = events == _LAST
+                self.pump()
             return
         if events & _READ_ON:
             self.hangup = True
@@ -190,6 +190,11 @@ class Half:
         self.held = None
         if self._pipe is not None:
             self._return_pipe()
+
+    def _end(self) -> None:
+        self.calm = False
+        self.ended = True
+        self.connection.half_ended(self)
 
     def _hold(self, data: bytes) -> None:
         self.held = data
