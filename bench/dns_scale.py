@@ -39,6 +39,7 @@ def run(rounds: int) -> None:
         table.add_column(title, justify="right")
     for services, endpoints in SIZES:
         with apiserver(CIDR) as api, tempfile.TemporaryDirectory(prefix="podyard-bench-") as place:
+            api.create([(NAMESPACES, {"metadata": {"name": "bench"}})])
             api.create(_objects(services, endpoints))
             results = [_measure(api, services, Path(place) / "log") for _ in range(rounds)]
         cells = []
@@ -51,7 +52,6 @@ def run(rounds: int) -> None:
 
 
 def _objects(services: int, endpoints: int) -> Iterator[tuple[Resource, Object]]:
-    yield NAMESPACES, {"metadata": {"name": "bench"}}
     for number in range(services):
         headless = number == _headless(services)
         yield SERVICES, service(number, "None" if headless else str(FIRST_CLUSTER_IP + number))
