@@ -32,7 +32,7 @@ def run(rounds: int) -> None:
     for nodes, aim in ((1, ""), (3, "3 s")):
         first, again, memory, served = [], [], [], []
         for _ in range(rounds):
-            with _cluster() as cluster:
+            with new_cluster() as cluster:
                 first.append(_start(cluster, nodes))
                 memory.append(_settled_memory(cluster))
                 cluster.down()
@@ -67,7 +67,8 @@ def _row(table: Table, figure: str, unit: str, values: list[float], aim: str, el
 
 
 @contextmanager
-def _cluster() -> Iterator[Cluster]:
+def new_cluster() -> Iterator[Cluster]:
+    """One that is not up yet; it is gone after the block."""
     with tempfile.TemporaryDirectory(prefix="podyard-bench-") as home:
         cluster = Cluster(Path(home), f"bench-{os.getpid()}", next(iter(kubectls().values()), "kubectl"))
         try:

@@ -6,12 +6,13 @@ directory, and ends it again. The proxy under test has core 0 to itself; load an
 
 from __future__ import annotations
 
-from bench.proxy import compare, faults, scale, scaling
+from bench.proxy import compare, faults, rolling, scale, scaling
 
 
 def run(rounds: int) -> None:
-    """Run all: the comparison, two workers, many Services, kill -9."""
+    """Run all: the comparison, two workers, many Services, kill -9, rolling updates."""
     compare.run(rounds)
     scaling.run(rounds)
     scale.run()
     faults.run(rounds)
+    rolling.run()
