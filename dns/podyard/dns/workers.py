@@ -23,7 +23,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from podyard.process.clock import RealClock
 from podyard.process.main import UserError
+from podyard.process.silence import Silence
 
 WORKER_FLAG = "--worker"
 REPLACES_FLAG = "--replaces"
@@ -90,7 +92,7 @@ class _Worker:
     def __init__(self, index: int, notify_path: Path) -> None:
         self.ready = asyncio.Event()
         self._index = index
-        self._heard = time.monotonic()
+        self._silence = Silence(HUNG_SECONDS, RealClock())
         self._process: asyncio.subprocess.Process | None = None
         self._path = notify_path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -101,7 +103,8 @@ class _Worker:
     async def keep_running(self) -> None:
         quick, replaces = 0, False
         while True:
-            began = self._heard = time.monotonic()
+            began = time.monotonic()
+            self._silence.heard()
             code = await self._run_once(replaces)
             if code == 1 and not self.ready.is_set():
                 raise UserError("a worker cannot start")  # it has said why
@@ -128,10 +131,9 @@ class _Worker:
 
     async def kill_when_hung(self) -> None:
         while True:
-            await asyncio.sleep(HUNG_SECONDS / 10)
-            if time.monotonic() - self._heard > HUNG_SECONDS:
-                logger.warning("worker %d has said nothing for %g s, killing it", self._index, HUNG_SECONDS)
-                self._signal(signal.SIGKILL)
+            await self._silence.lasts()
+            logger.warning("worker %d has said nothing for %g s, killing it", self._index, HUNG_SECONDS)
+            self._signal(signal.SIGKILL)
 
     async def end(self) -> None:
         self._signal(signal.SIGTERM)
@@ -153,6 +155,6 @@ class _Worker:
         with contextlib.suppress(BlockingIOError):
             while True:
                 lines = self._socket.recv(4096).split(b"\n")
-                self._heard = time.monotonic()
+                self._silence.heard()
                 if b"READY=1" in lines:
                     self.ready.set()

@@ -100,9 +100,9 @@ class Worker:
         if self.done or self._channel.fileno() < 0:
             return
         report = self._runtime.counters.report(self._runtime.descriptors)
-        if report != self._reported:
+        if self._sender.empty:  # else the proxy does not listen now
+            self._sender.put(report if report != self._reported else None)  # None: still there
             self._reported = report
-            self._sender.put(report)
         try:
             self._sender.flush()
         except OSError:

@@ -15,6 +15,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 
+from podyard.process.clock import RealClock
+from podyard.process.silence import Silence
 from podyard.proxy.channel import MOST_DESCRIPTORS, Receiver, Sender
 from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.table import Frontend, Rule, ServiceKey
@@ -23,6 +25,8 @@ from podyard.proxy.worker import Order
 STOP_SECONDS = 2.0
 QUICK_SECONDS = 1.0
 """A worker that ends sooner than this after its start is replaced only after as long a wait."""
+HUNG_SECONDS = 30.0
+"""A worker that says nothing for so long is killed, and so replaced. It has a word every 2 s."""
 AGAIN_SECONDS = 0.01
 """The kernel takes no further descriptors in flight until some have arrived (ETOOMANYREFS)."""
 
@@ -47,7 +51,11 @@ class Workers:
 
     def start(self) -> None:
         """Start them all; from now on one that ends is replaced."""
-        self._tasks = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
+        for worker in self._workers:
+            self._tasks += [
+                asyncio.create_task(self._keep(worker)),
+                asyncio.create_task(worker.kill_when_hung()),
+            ]
 
     async def stop(self) -> None:
         """End them, and the connections that they have."""
@@ -132,6 +140,7 @@ class _Worker:
         self.index = index
         self._metrics = metrics
         self._on_heard = on_heard
+        self._silence = Silence(HUNG_SECONDS, RealClock())
         self._process: asyncio.subprocess.Process | None = None
         self._channel: socket.socket | None = None
         self._sender: Sender | None = None
@@ -154,6 +163,7 @@ class _Worker:
             )
         self._channel, self._sender = ours, Sender(ours)
         self._receiver = Receiver(ours)
+        self._silence.heard()
         asyncio.get_running_loop().add_reader(ours, self._reported)
 
     async def ended(self) -> int:
@@ -163,6 +173,14 @@ class _Worker:
         self._hang_up()
         self._metrics.ended(self.index)
         return status
+
+    async def kill_when_hung(self) -> None:
+        """Kill it whenever it has said nothing for HUNG_SECONDS; the next one takes its clients."""
+        while True:
+            await self._silence.lasts()
+            if self._process is not None and self._process.returncode is None:
+                logger.error("worker %d has said nothing for %g s, killing it", self.index, HUNG_SECONDS)
+                self._process.kill()
 
     async def stop(self) -> None:
         """Have it end."""
@@ -200,7 +218,9 @@ class _Worker:
 
     def _reported(self) -> None:
         for report, _ in self._receiver.take() or ():
-            self._metrics.reported(self.index, report)
+            self._silence.heard()
+            if report is not None:
+                self._metrics.reported(self.index, report)
 
     def _hang_up(self) -> None:
         if self._channel is not None:

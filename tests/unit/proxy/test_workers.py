@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from podyard.process.clock import FakeClock
+from podyard.proxy import workers
 from podyard.proxy.frontends import Frontends
 from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.table import Changes, Endpoint, Frontend, Rule
@@ -185,6 +186,25 @@ async def test_the_other_worker_serves_on(proxy: Proxy, address: str) -> None:
             writer.close()
         assert 0 < alive < 40
         assert await ask(address, b"3") == b"3"
+
+
+async def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Its clients wait in its sockets meanwhile, and are served then."""
+    monkeypatch.setattr(workers, "HUNG_SECONDS", 5)  # a worker has a word every 2 s
+    proxy = Proxy()
+    proxy.workers.start()
+    try:
+        async with backend(says(b"one"), address) as one:
+            proxy.serve({Frontend("TCP", address, 80): rule(one)})
+            pids = await proxy.running()
+            assert await ask(address) == b"one"
+            os.kill(pids[0], signal.SIGSTOP)
+            asked = [asyncio.create_task(ask(address)) for _ in range(20)]
+            assert {await one for one in asked} == {b"one"}
+            assert proxy.metrics.worker_restarts == 1
+            assert pids[1] in proxy.pids()
+    finally:
+        await proxy.workers.stop()
 
 
 async def test_affinity_is_one_workers(proxy: Proxy, address: str) -> None:
