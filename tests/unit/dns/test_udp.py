@@ -59,6 +59,18 @@ def messages(client: int) -> dict[int, bytes]:
     return {number: struct.pack("!H", number) + generator.choice(kinds)[2:] for number in range(60)}
 
 
+def check_answer(answer: bytes, asked: bytes) -> None:
+    """It is one to this question, or says that it was none."""
+    message = asked[:SLOT_BYTES]
+    try:
+        end = parse(message).name_end + 4
+    except BadQuery:
+        assert answer[3] & 15 == FORMERR
+    else:
+        assert answer[3] & 15 in (NOERROR, NXDOMAIN)
+        assert answer[12:end] == message[12:end]
+
+
 async def test_a_burst_of_all_kinds(dns: Running) -> None:
     assert await dns.short(WEB) == ["127.96.3.4"]
     socks = clients(dns.address, dns.port, 10)
@@ -70,17 +82,24 @@ async def test_a_burst_of_all_kinds(dns: Running) -> None:
         got = await answers(sock, len(asked))
         assert got.keys() == asked.keys()
         for number, answer in got.items():
-            message = asked[number][:SLOT_BYTES]
-            try:
-                end = parse(message).name_end + 4
-            except BadQuery:
-                assert answer[3] & 15 == FORMERR
-            else:
-                assert answer[3] & 15 in (NOERROR, NXDOMAIN)
-                assert answer[12:end] == message[12:end]
+            check_answer(answer, asked[number])
         sock.close()
     assert dns.server.metrics.queries["udp"] == 601
     assert sum(dns.server.metrics.responses.values()) == 601
+
+
+async def test_all_kinds_one_by_one(dns: Running) -> None:
+    (sock,) = clients(dns.address, dns.port, 1)
+    before = dns.server.metrics.queries["udp"]
+    for number, message in messages(0).items():
+        sock.send(message)
+        ((got, answer),) = (await answers(sock, 1)).items()
+        assert got == number
+        check_answer(answer, message)
+    sock.close()
+    await dns.server.stop()  # so that the last one is counted, too
+    assert dns.server.metrics.queries["udp"] == before + 60
+    assert sum(dns.server.metrics.responses.values()) == before + 60
 
 
 async def test_ipv6(dns: Running) -> None:
