@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from .conftest import fresh_address
 from .objects import service
 
 PORT = 5300
+CLIENTS = 20
 NAME = "web.default.svc.cluster.local"
 
 
@@ -112,6 +114,34 @@ async def test_a_killed_worker_is_replaced_while_the_other_serves(tmp_path: Path
         await ask(dns.address, 50)
         assert killed not in dns.workers()
         assert len(dns.workers()) == 2
+
+
+async def test_a_worker_killed_under_load_loses_what_is_in_flight(tmp_path: Path) -> None:
+    async with parent(tmp_path) as dns:
+        lost: list[float] = []
+        done = asyncio.Event()
+
+        async def client() -> None:
+            """Has one query in flight at any time."""
+            while not done.is_set():
+                sent = time.monotonic()
+                try:
+                    await ask(dns.address, 1)
+                except (TimeoutError, ConnectionRefusedError):
+                    lost.append(sent)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(client())
+            await ask(dns.address, 50)
+            os.kill(dns.workers()[0], signal.SIGKILL)
+            await dns.listening(1)
+            gone = time.monotonic()
+            await dns.listening(2)
+            await ask(dns.address, 50)
+            done.set()
+        assert len(lost) <= CLIENTS
+        assert all(sent < gone for sent in lost)
 
 
 async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
