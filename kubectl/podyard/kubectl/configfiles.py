@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from podyard.kubectl import kubeconfig
-from podyard.kubectl.errors import CommandError
+from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.output import system_text
 from podyard.kubectl.session import Session
 
@@ -66,6 +66,23 @@ def file_field(session: Session, content: dict[str, Any], field: str) -> None:
     except OSError as error:
         raise CommandError(f"could not read {field} data from {path}: {system_text(error)}") from None
     content.pop(field, None)
+
+
+def to_delete(session: Session, section: str, known: Collection[str]) -> str:
+    """The one argument, which names an entry of `section`. Raises UsageError and CommandError."""
+    what = section.removesuffix("s")
+    if len(session.args) != 1:
+        raise UsageError(session.command, f"you must specify the {what} to delete")
+    name = session.args[0]
+    if name not in known:
+        raise CommandError(f"cannot delete {what} {name}, not in {file_of(session)}")
+    return name
+
+
+def delete(session: Session, section: str, name: str) -> None:
+    """Take an entry out, and say so."""
+    path = remove(session, section, name)
+    session.out(f"deleted {section.removesuffix('s')} {name} from {path}\n")
 
 
 def remove(session: Session, section: str, name: str) -> Path:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.configfiles import file_of, remove
-from podyard.kubectl.errors import CommandError, UsageError
+from podyard.kubectl.configfiles import delete, to_delete
 from podyard.kubectl.session import Session
 
 
 def run(session: Session) -> int:
     """Take a cluster out of the kubeconfig."""
-    if len(session.args) != 1:
-        raise UsageError(session.command, "you must specify the cluster to delete")
-    name = session.args[0]
-    if name not in session.config.clusters:
-        raise CommandError(f"cannot delete cluster {name}, not in {file_of(session)}")
-    path = remove(session, "clusters", name)
-    session.out(f"deleted cluster {name} from {path}\n")
+    name = to_delete(session, "clusters", session.config.clusters)
+    delete(session, "clusters", name)
     return 0
 
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.configfiles import file_of, remove
-from podyard.kubectl.errors import CommandError, UsageError
+from podyard.kubectl.configfiles import delete, to_delete
 from podyard.kubectl.session import Session
 
 
 def run(session: Session) -> int:
     """Take a context out of the kubeconfig."""
-    if len(session.args) != 1:
-        raise UsageError(session.command, "you must specify the context to delete")
-    name = session.args[0]
-    if name not in session.config.contexts:
-        path = file_of(session)
-        raise CommandError(f"cannot delete context {name}, not in {path}")
+    name = to_delete(session, "contexts", session.config.contexts)
     if name == session.config.current_context:
         session.err(
             'warning: this removed your active context, use "kubectl config use-context" to select a '
             "different one\n"
         )
-    path = remove(session, "contexts", name)
-    session.out(f"deleted context {name} from {path}\n")
+    delete(session, "contexts", name)
     return 0
 
 
