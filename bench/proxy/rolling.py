@@ -103,8 +103,8 @@ def run() -> None:
 def under_load(namespace: Namespace, address: str, rate: float, kept: int) -> Outcome:
     """Change the Deployment in every way while requests go on."""
     with Load(address, rate, kept) as load:
-        for _ in range(2):
-            namespace.kubectl("rollout", "restart", "deployment/web")
+        for turn in range(2):
+            namespace.kubectl("set", "env", "deployment/web", f"LOAD={kept}", f"TURN={turn}")
             namespace.rolled_out("web")
         for replicas in (1, REPLICAS):
             namespace.kubectl("scale", "deployment/web", f"--replicas={replicas}")
