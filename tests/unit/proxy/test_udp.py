@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from podyard.process.clock import FakeClock
+from podyard.proxy.datagrams import SLOTS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.udp import IDLE_SECONDS, UdpListener
 from podyard.proxy.sockets import bind
@@ -17,6 +18,7 @@ from podyard.proxy.table import Endpoint, Frontend, Rule
 from .conftest import turned
 
 SERVICE = ("kube-system", "kube-dns")
+PORT = 15353
 
 
 def rule(*endpoints: Endpoint) -> Rule:
@@ -82,6 +84,41 @@ async def test_large_and_empty_datagrams(runtime: Runtime, address: str) -> None
         assert await ask(sock, b"x" * 60000) == b"one " + b"x" * 60000
         assert await ask(sock, b"") == b"one "
     listener.close()
+
+
+async def test_bursts_of_several_clients(runtime: Runtime, address: str) -> None:
+    """More at once than one system call takes, mixed, and of different sizes."""
+    _, one = await backend(b"", address)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
+    with client(address) as first, client(address) as second:
+        sent: dict[socket.socket, list[bytes]] = {first: [], second: []}
+        for number in range(3 * SLOTS):
+            sock = second if number % 3 == 1 else first
+            sent[sock].append(b"%d " % number * (1 + number % 5))
+            sock.send(sent[sock][-1])
+        loop = asyncio.get_running_loop()
+        for sock, datagrams in sent.items():
+            assert [await asyncio.wait_for(loop.sock_recv(sock, 100), 5) for _ in datagrams] == datagrams
+    counters = runtime.counters.of(SERVICE)
+    size = sum(len(datagram) for datagrams in sent.values() for datagram in datagrams)
+    assert counters.numbers() == (2, 2, size, size, 0)
+    listener.close()
+
+
+async def test_clients_of_both_families(runtime: Runtime, address: str) -> None:
+    """They share what the kernel writes their addresses to."""
+    _, one = await backend(b"", address)
+    four = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
+    six = UdpListener(rule(one), bind(Frontend("UDP", "::1", PORT)), runtime)
+    with client(address) as ipv4, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ipv6:
+        ipv6.setblocking(False)
+        ipv6.connect(("::1", PORT))
+        for number in range(3):
+            for sock in (ipv4, ipv6):
+                assert await ask(sock, b"%d" % number) == b"%d" % number
+    assert runtime.counters.of(SERVICE).connections == 2
+    four.close()
+    six.close()
 
 
 async def test_flows_to_a_removed_endpoint_end_at_once_others_stay(runtime: Runtime, address: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import socket
 
 from podyard.proxy.balancer import Balancer
+from podyard.proxy.datagrams import SLOTS, Number, shared, socket_address
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import EDGES, LEVEL_IN
 from podyard.proxy.sockets import DATAGRAM, Raw, family_of
@@ -16,18 +17,11 @@ IDLE_SECONDS = 30.0
 SWEEP_SECONDS = 5.0
 FLOWS = 16384
 """Flows of one frontend; more clients than that are dropped until some end."""
-DATAGRAMS = 64
-"""Datagrams of one socket before others get their turn."""
-LARGEST = 65535
-
-_buffer = bytearray(LARGEST)
-_view = memoryview(_buffer)
-
 logger = logging.getLogger("proxy")
 
 
-Client = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address, of IPv4 or IPv6."""
+Name = bytes
+"""A client's struct sockaddr."""
 
 
 class UdpListener:
@@ -38,10 +32,13 @@ class UdpListener:
         self.balancer = Balancer(rule, runtime.clock)
         self.counters = runtime.counters.of(rule.service)
         self._rule = rule
-        self._flows: dict[Client, _UdpFlow] = {}
+        self._flows: dict[Name, _UdpFlow] = {}
         self._sweeping = False
         self._full = False
         self._socket = sock
+        self._number = Number(sock.fileno())
+        self._family = sock.family
+        self._datagrams = shared()
         runtime.descriptors.reserve()
         runtime.poller.watch(sock.fileno(), self._receive, LEVEL_IN)
 
@@ -62,45 +59,48 @@ class UdpListener:
 
     def end(self, flow: _UdpFlow) -> None:
         """Forget a flow; the client's next datagram begins another."""
-        if self._flows.pop(flow.client, None) is None:
+        if self._flows.pop(flow.name, None) is None:
             return
         self.runtime.poller.close(flow.socket.detach())
         self.runtime.descriptors.give(1)
         flow.counters.active -= 1
 
     def _receive(self, _events: int) -> None:
-        now = self.runtime.clock.now()
-        receive, flows = self._socket.recvfrom_into, self._flows
-        for _ in range(DATAGRAMS):
-            try:
-                size, client = receive(_buffer)
-            except OSError:
-                return  # nothing more, or an error of an earlier reply to a client that is gone
-            flow = flows.get(client) or self._begin(client)
-            if flow is not None:
-                flow.used = now
-                flow.counters.received.count += size
-                try:
-                    flow.send(_view[:size])
-                except BlockingIOError:
-                    pass  # the endpoint does not keep up: datagrams are lost, as on any network
-                except OSError:
-                    self._refused(flow)
+        """Pass on what clients have sent, those of one client that follow each other together."""
+        sizes, names = self._datagrams.receive_named(self._number, self._family)
+        first = 0
+        for slot, name in enumerate(names):
+            if slot + 1 == len(names) or names[slot + 1] != name:
+                flow = self._flows.get(name) or self._begin(name)
+                if flow is not None:
+                    self._pass_on(flow, first, slot + 1, sum(sizes[first : slot + 1]))
+                first = slot + 1
 
-    def _begin(self, client: Client) -> _UdpFlow | None:
-        if not self._rule.admits(client[0]):
+    def _pass_on(self, flow: _UdpFlow, begin: int, end: int, size: int) -> None:
+        flow.used = self.runtime.clock.now()
+        flow.counters.received.count += size
+        try:
+            self._datagrams.send(flow.number, begin, end)
+        except BlockingIOError:
+            pass  # the endpoint does not keep up: datagrams are lost, as on any network
+        except OSError:
+            self._refused(flow)
+
+    def _begin(self, name: Name) -> _UdpFlow | None:
+        address, _ = socket_address(name)
+        if not self._rule.admits(address):
             return None
         if len(self._flows) >= FLOWS or not self.runtime.descriptors.take(1):
             self._drop()
             return None
         try:
-            flow = _UdpFlow(self, client, self.balancer.pick(client[0]))
+            flow = _UdpFlow(self, name, self.balancer.pick(address))
         except OSError:
             self.runtime.descriptors.give(1)
             self._drop()
             return None
         self._full = False
-        self._flows[client] = flow
+        self._flows[name] = flow
         self.counters.connections += 1
         self.counters.active += 1
         self._sweep_later()
@@ -120,21 +120,17 @@ class UdpListener:
     def reply(self, flow: _UdpFlow) -> None:
         """Pass on what the endpoint has sent."""
         flow.used = self.runtime.clock.now()
-        receive, send = flow.socket.recv_into, self._socket.sendto
-        for _ in range(DATAGRAMS):
-            try:
-                size = receive(_buffer)
-            except BlockingIOError:
-                return
-            except OSError:
-                self._refused(flow)  # nobody listens there (ICMP port unreachable)
-                return
-            flow.counters.sent.count += size
-            try:
-                send(_view[:size], flow.client)
-            except OSError:
-                pass  # the client is gone, or its buffer is full
-        self.runtime.poller.again(flow.go_on)
+        try:
+            sizes = self._datagrams.receive(flow.number)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._refused(flow)  # nobody listens there (ICMP port unreachable)
+            return
+        flow.counters.sent.count += sum(sizes)
+        self._datagrams.answer(self._number, flow.name, len(sizes))
+        if len(sizes) == SLOTS:
+            self.runtime.poller.again(flow.go_on)
 
     def _sweep_later(self) -> None:
         if not self._sweeping:
@@ -153,11 +149,11 @@ class UdpListener:
 class _UdpFlow:
     """A client's datagrams to one endpoint, and back."""
 
-    __slots__ = ("client", "counters", "endpoint", "listener", "send", "socket", "used")
+    __slots__ = ("counters", "endpoint", "listener", "name", "number", "socket", "used")
 
-    def __init__(self, listener: UdpListener, client: Client, endpoint: Endpoint) -> None:
+    def __init__(self, listener: UdpListener, name: Name, endpoint: Endpoint) -> None:
         self.listener = listener
-        self.client = client
+        self.name = name
         self.endpoint = endpoint
         self.counters = listener.counters
         self.used = 0.0
@@ -168,7 +164,7 @@ class _UdpFlow:
         except OSError:
             self.socket.close()
             raise
-        self.send = self.socket.send
+        self.number = Number(self.socket.fileno())
 
     def go_on(self) -> None:
         """Another turn, if the flow is still there."""
