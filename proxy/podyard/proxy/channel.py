@@ -56,6 +56,10 @@ class Sender:
         return True
 
 
+class DescriptorsLost(Exception):
+    """Sockets came that this process has no descriptors left for: the kernel has dropped them."""
+
+
 class Receiver:
     """Reads messages as they come."""
 
@@ -65,15 +69,20 @@ class Receiver:
         self._descriptors: deque[int] = deque()
 
     def take(self) -> list[tuple[Any, list[int]]] | None:
-        """The messages that are complete, with their descriptors; None when the peer has gone."""
+        """The messages that are complete, with their descriptors; None when the peer has gone.
+
+        Raises DescriptorsLost, after which nothing more can be taken.
+        """
         try:
-            data, descriptors, _, _ = socket.recv_fds(
+            data, descriptors, flags, _ = socket.recv_fds(
                 self._sock, _PIECE, MOST_DESCRIPTORS, socket.MSG_DONTWAIT
             )
         except BlockingIOError:
             return []
         except OSError:
             return None
+        if flags & socket.MSG_CTRUNC:
+            raise DescriptorsLost
         if not data:
             return None
         self._bytes += data

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from podyard.process.limits import raise_descriptor_limit
 from podyard.process.logs import configure_logging
-from podyard.proxy.channel import Receiver, Sender
+from podyard.proxy.channel import DescriptorsLost, Receiver, Sender
 from podyard.proxy.counters import ServiceCounters
 from podyard.proxy.descriptors import Descriptors
 from podyard.proxy.listeners import Listener, Runtime
@@ -71,7 +71,12 @@ class Worker:
         runtime.clock.call_later(REPORT_SECONDS, self._report)
 
     def _told(self, _events: int) -> None:
-        messages = self._receiver.take()
+        try:
+            messages = self._receiver.take()
+        except DescriptorsLost:
+            logger.error("no descriptors are left for new addresses: ending, with all connections")
+            self.done = True
+            return
         if messages is None:
             self._orphaned()
             return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
 import socket
 
+import pytest
+
 from podyard.process.clock import FakeClock
 from podyard.proxy.balancer import FIRST_REST_SECONDS, LONGEST_REST_SECONDS, Balancer
-from podyard.proxy.channel import Receiver, Sender
+from podyard.proxy.channel import MOST_DESCRIPTORS, DescriptorsLost, Receiver, Sender
 from podyard.proxy.descriptors import Descriptors
 from podyard.proxy.pipes import PipePool
 from podyard.proxy.poller import LEVEL_IN, Poller
@@ -146,6 +150,27 @@ TWO: Endpoint = ("127.200.1.2", 80)
 
 def picks(balancer: Balancer, number: int = 6) -> set[Endpoint | None]:
     return {balancer.pick("127.0.0.1") for _ in range(number)}
+
+
+def test_sockets_without_descriptors_for_them_are_noticed() -> None:
+    ours, theirs = socket.socketpair()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ours, theirs:
+        sender, receiver = Sender(ours), Receiver(theirs)
+        sender.put("message", [ours] * MOST_DESCRIPTORS)
+        assert sender.flush()
+        filled: list[int] = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (theirs.fileno() + 100, limits[1]))
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    filled.append(os.dup(theirs.fileno()))
+            with pytest.raises(DescriptorsLost):
+                receiver.take()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for descriptor in filled:
+                os.close(descriptor)
 
 
 def test_an_endpoint_that_keeps_failing_is_tried_less() -> None:
