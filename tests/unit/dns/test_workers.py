@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from podyard.dns import workers
 from podyard.dns.command import metrics_address
-from podyard.dns.workers import check_address
+from podyard.dns.workers import HUNG_SECONDS, check_address
+from podyard.process.clock import FakeClock
 from podyard.process.main import UserError
+from podyard.process.silence import STEPS
 from tests.support.objects_api import ObjectsApi, objects_api
 
 from .conftest import fresh_address
@@ -142,6 +145,38 @@ async def test_a_worker_killed_under_load_loses_what_is_in_flight(tmp_path: Path
             done.set()
         assert len(lost) <= CLIENTS
         assert all(sent < gone for sent in lost)
+
+
+async def test_a_worker_that_hangs_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that goes on speaking is not. What is killed is replaced (see above)."""
+    clock = FakeClock()
+    monkeypatch.setattr(workers, "RealClock", lambda: clock)
+    worker = workers._Worker(0, tmp_path / "notify")
+    worker._process = await asyncio.create_subprocess_exec("sleep", "infinity")
+    killing = asyncio.create_task(worker.kill_when_hung())
+
+    async def silent(steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+            clock.advance(HUNG_SECONDS / STEPS)
+            await asyncio.sleep(0)
+
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaks:
+            speaks.connect(str(tmp_path / "notify"))
+            for _ in range(3):
+                await silent(STEPS - 1)
+                speaks.send(b"WATCHDOG=1")
+                worker._read()
+        assert caplog.messages == []
+        await silent(STEPS)
+        assert caplog.messages == ["worker 0 has said nothing for 60 s, killing it"]
+        assert await asyncio.wait_for(worker._process.wait(), 10) == -signal.SIGKILL
+    finally:
+        killing.cancel()
+        await worker.end()
 
 
 async def test_workers_end_with_their_parent(tmp_path: Path) -> None:

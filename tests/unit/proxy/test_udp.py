@@ -10,12 +10,13 @@ import pytest
 
 from podyard.process.clock import FakeClock
 from podyard.proxy.datagrams import SLOTS
-from podyard.proxy.listeners import Runtime
+from podyard.proxy.listeners import Runtime, udp
 from podyard.proxy.listeners.udp import IDLE_SECONDS, UdpListener
 from podyard.proxy.sockets import bind
 from podyard.proxy.table import Endpoint, Frontend, Rule
 
 from .conftest import turned
+from .test_tcp import until
 
 SERVICE = ("kube-system", "kube-dns")
 PORT = 15353
@@ -152,6 +153,38 @@ async def test_idle_flows_end(runtime: Runtime, clock: FakeClock, address: str) 
         clock.advance(IDLE_SECONDS + 10)
         assert counters.active == 0
         assert runtime.descriptors._free == free
+    listener.close()
+
+
+@pytest.mark.parametrize("what", ["flows", "descriptors"])
+async def test_flows_are_bounded(
+    runtime: Runtime,
+    clock: FakeClock,
+    address: str,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who comes when there are enough is dropped until some end; those that there are go on."""
+    _, one = await backend(b"", address)
+    listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
+    counters = runtime.counters.of(SERVICE)
+    if what == "flows":
+        monkeypatch.setattr(udp, "FLOWS", 1)
+    else:
+        assert runtime.descriptors.take(runtime.descriptors._free - 1)
+    with client(address) as first, client(address) as second:
+        assert await ask(first, b"1") == b"1"
+        for number in range(2):
+            second.send(b"lost")
+            await until(lambda dropped=number + 1: counters.errors == dropped)  # type: ignore[misc]
+        assert await ask(first, b"2") == b"2"
+        assert counters.numbers() == (1, 1, 2, 2, 2)
+        clock.advance(IDLE_SECONDS + 10)
+        assert await ask(second, b"3") == b"3"
+    assert [record.message for record in caplog.records] == [
+        "kube-system/kube-dns: too many UDP flows, new clients are dropped until some end"
+    ]
     listener.close()
 
 
