@@ -19,7 +19,6 @@ from .conftest import turned
 from .test_tcp import until
 
 SERVICE = ("kube-system", "kube-dns")
-PORT = 15353
 
 
 def rule(*endpoints: Endpoint) -> Rule:
@@ -110,10 +109,10 @@ async def test_clients_of_both_families(runtime: Runtime, address: str) -> None:
     """They share what the kernel writes their addresses to."""
     _, one = await backend(b"", address)
     four = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)
-    six = UdpListener(rule(one), bind(Frontend("UDP", "::1", PORT)), runtime)
+    six = UdpListener(rule(one), bind(Frontend("UDP", "::1", 0)), runtime)
     with client(address) as ipv4, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ipv6:
         ipv6.setblocking(False)
-        ipv6.connect(("::1", PORT))
+        ipv6.connect(six._socket.getsockname())
         for number in range(3):
             for sock in (ipv4, ipv6):
                 assert await ask(sock, b"%d" % number) == b"%d" % number

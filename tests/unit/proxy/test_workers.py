@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from podyard.process.clock import FakeClock
+from podyard.process.silence import STEPS
 from podyard.proxy import workers
 from podyard.proxy.frontends import Frontends
 from podyard.proxy.metrics import ProxyMetrics
@@ -189,10 +190,18 @@ async def test_the_other_worker_serves_on(proxy: Proxy, address: str) -> None:
 
 
 async def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Its clients wait in its sockets meanwhile, and are served then."""
-    monkeypatch.setattr(workers, "HUNG_SECONDS", 5)  # a worker has a word every 2 s
+    """Its clients wait in its sockets meanwhile, and are served then. One that speaks is left alone."""
+    clock = FakeClock()
+    monkeypatch.setattr(workers, "RealClock", lambda: clock)
     proxy = Proxy()
     proxy.workers.start()
+
+    async def pass_by(steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+            clock.advance(workers.HUNG_SECONDS / STEPS)
+            await asyncio.sleep(0)
+
     try:
         async with backend(says(b"one"), address) as one:
             proxy.serve({Frontend("TCP", address, 80): rule(one)})
@@ -200,6 +209,10 @@ async def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch, 
             assert await ask(address) == b"one"
             os.kill(pids[0], signal.SIGSTOP)
             asked = [asyncio.create_task(ask(address)) for _ in range(20)]
+            await pass_by(STEPS - 1)
+            await until(lambda: proxy.workers._workers[1]._silence._steps == 0)
+            assert proxy.pids() == pids
+            await pass_by(1)
             assert {await one for one in asked} == {b"one"}
             assert proxy.metrics.worker_restarts == 1
             assert pids[1] in proxy.pids()
