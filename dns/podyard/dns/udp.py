@@ -69,7 +69,7 @@ class UdpServer:
                     return
                 if len(lengths) == 1:
                     self._lone(lengths[0])
-                else:
+                elif lengths:
                     self._batch(lengths)
             except Exception:
                 logger.exception("queries were not answered")

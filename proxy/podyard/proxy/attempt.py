@@ -32,13 +32,16 @@ def begin(endpoint: Endpoint, early: bytes) -> Raw | None:
         backend = Raw(family_of(address), STREAM)
     except OSError:
         return None
-    if not address.startswith("127."):  # this host is there as long as we are
-        backend.setsockopt(_SOCKET, _KEEPALIVE, 1)
-        backend.setsockopt(_TCP, _KEEPIDLE, KEEPALIVE_SECONDS)
-    if early:
-        backend.setsockopt(_TCP, _QUICKACK, 0)  # the acknowledgement of the handshake waits for data (tcp(7))
-    if backend.connect_ex(endpoint) in (0, errno.EINPROGRESS):
-        return backend
+    try:
+        if not address.startswith("127."):  # this host is there as long as we are
+            backend.setsockopt(_SOCKET, _KEEPALIVE, 1)
+            backend.setsockopt(_TCP, _KEEPIDLE, KEEPALIVE_SECONDS)
+        if early:
+            backend.setsockopt(_TCP, _QUICKACK, 0)  # acknowledge the handshake with the data (tcp(7))
+        if backend.connect_ex(endpoint) in (0, errno.EINPROGRESS):
+            return backend
+    except OSError:
+        pass  # the address is none
     backend.close()
     return None
 

@@ -62,8 +62,8 @@ class Balancer:
         return any(endpoint not in tried for endpoint in self._endpoints)
 
     def is_suspected(self, endpoint: Endpoint) -> bool:
-        """Whether the last that is known of it is a failure."""
-        return endpoint in self._resting
+        """Whether the last that is known of it is a failure, or that it is gone."""
+        return endpoint in self._resting or endpoint not in self._endpoints
 
     def failed(self, endpoint: Endpoint) -> None:
         """A connect to it failed, or lasts."""

@@ -169,7 +169,7 @@ class Connecting:
         """While the backend is being connected: only note how the client fares."""
         if events & (select.EPOLLHUP | select.EPOLLERR):
             self._give_up()
-        elif events & select.EPOLLRDHUP:
+        elif events & (select.EPOLLRDHUP | select.EPOLLPRI):
             self._client_hangup = True
 
     def _on_backend(self, events: int) -> None:

@@ -96,6 +96,13 @@ class Connection:
         else:
             self._poller.when_idle(half.pass_end_on)
 
+    def reset_after_end(self, half: Half) -> None:
+        """The peer whose end was read is gone altogether."""
+        if half is self._up:
+            self.sink_failed(half.other)
+        else:
+            half.other.pump()  # the backend is gone, but what it has answered may still be on its way
+
     def sink_failed(self, half: Half) -> None:
         """Nothing goes there any more, but what came from there before may still be read."""
         self._broken = True

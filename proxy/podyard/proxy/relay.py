@@ -127,7 +127,9 @@ class Half:
             self.hangup = True
         if events & (_IN | _READ_ON) and not self.ended:
             self.pump()
-        if (events & _BROKEN or (events & _OUT and self.other.blocked)) and not self.other.ended:
+        if events & _BROKEN and self.ended and not self.other.ended:
+            self.connection.reset_after_end(self)
+        elif (events & _BROKEN or (events & _OUT and self.other.blocked)) and not self.other.ended:
             self.other.pump()
 
     def second_piece(self, events: int) -> None:

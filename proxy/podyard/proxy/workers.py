@@ -217,8 +217,10 @@ class _Worker:
             # Else it has ended, which `ended` notices.
 
     def _reported(self) -> None:
-        for report, _ in self._receiver.take() or ():
+        reports = self._receiver.take()
+        if reports is not None:
             self._silence.heard()
+        for report, _ in reports or ():
             if report is not None:
                 self._metrics.reported(self.index, report)
 

@@ -227,6 +227,7 @@ AT = "status.loadBalancer.ingress[0]"
             {"ip": "x"},
             [f'{AT}.ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
         ),
+        ("LoadBalancer", {"ip": "fd00::1%eth0"}, [f'{AT}.ip: Invalid value: "fd00::1%eth0": {IP}']),
         (
             "LoadBalancer",
             {"hostname": "a", "ipMode": "VIP"},

@@ -224,6 +224,14 @@ def test_a_client_leaves_a_failing_endpoint_for_good() -> None:
     assert balancer.pick("127.0.0.9") == second
 
 
+def test_an_endpoint_that_is_gone_is_suspected() -> None:
+    """Who waits for it shall not wait long."""
+    balancer = Balancer(Rule(("default", "web"), "", "ClusterIP", (ONE, TWO)), FakeClock())
+    assert not balancer.is_suspected(ONE)
+    balancer.update(Rule(("default", "web"), "", "ClusterIP", (TWO,)))
+    assert balancer.is_suspected(ONE)
+
+
 def test_a_failed_endpoint_that_is_gone_is_forgotten() -> None:
     balancer = Balancer(Rule(("default", "web"), "", "", (ONE, TWO)), FakeClock())
     balancer.failed(ONE)

@@ -192,6 +192,12 @@ async def test_a_refused_connect_goes_to_another_endpoint(runtime: Runtime, addr
     assert runtime.counters.of(SERVICE).errors > 0
 
 
+async def test_an_address_that_is_none_goes_to_another_endpoint(runtime: Runtime, address: str) -> None:
+    async with backend(says(b"one"), address) as one:
+        with proxied(runtime, address, ("fd00::1%nosuch", 80), one):
+            assert await asyncio.gather(*(ask(address) for _ in range(6))) == [b"one"] * 6
+
+
 async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address: str) -> None:
     with proxied(runtime, address, *[unused(address) for _ in range(9)]):
         reader, writer = await connect(address)
@@ -335,6 +341,49 @@ async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, addre
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             assert await asyncio.wait_for(seen, 5) == "reset"
     assert runtime.counters.of(SERVICE).active == 0
+
+
+RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"
+
+
+@contextlib.asynccontextmanager
+async def patient(address: str) -> AsyncIterator[tuple[Endpoint, asyncio.Event]]:
+    """A backend that reads to the end, and then says nothing and does not end; whether the end was there."""
+    ended, release = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+            ended.set()
+            await release.wait()
+        writer.close()
+
+    async with backend(serve, address) as endpoint:
+        try:
+            yield endpoint, ended
+        finally:
+            release.set()
+
+
+async def test_a_client_that_resets_before_it_is_accepted(runtime: Runtime, address: str) -> None:
+    counters = runtime.counters.of(SERVICE)
+    async with patient(address) as (endpoint, _):
+        with proxied(runtime, address, endpoint):
+            with socket.create_connection((address, 80)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+            await until(lambda: (counters.connections, counters.active) == (1, 0))
+
+
+async def test_a_client_that_resets_after_its_end(runtime: Runtime, address: str) -> None:
+    counters = runtime.counters.of(SERVICE)
+    async with patient(address) as (endpoint, ended):
+        with proxied(runtime, address, endpoint):
+            with socket.create_connection((address, 80)) as client:
+                client.sendall(b"x")
+                client.shutdown(socket.SHUT_WR)
+                await asyncio.wait_for(ended.wait(), 5)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+            await until(lambda: (counters.connections, counters.active) == (1, 0))
 
 
 async def test_an_answer_that_was_sent_before_the_backend_hung_up_arrives(

@@ -15,11 +15,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def parse_ip(text: str) -> Address | None:
-    """The address, or None when it is none."""
+    """The address, or None when it is none. One with a zone (RFC 4007) is none, as in Kubernetes."""
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return None if isinstance(address, ipaddress.IPv6Address) and address.scope_id else address
 
 
 def dns_label(path: str, value: str) -> Errors:

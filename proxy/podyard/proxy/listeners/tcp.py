@@ -144,9 +144,14 @@ class TcpListener:
             self.runtime.descriptors.wait(self._resume)
 
     def _resume(self) -> None:
-        if not self._closed:
-            self._paused = False
+        if self._closed:
+            return
+        try:
             self.runtime.poller.watch(self._socket.fileno(), self._accept, LEVEL_IN)
+        except OSError:  # the kernel has not got over it yet
+            self.runtime.descriptors.wait(self._resume)
+        else:
+            self._paused = False
 
     def _check_later(self, seconds: float) -> None:
         if not self._checking:

@@ -17,6 +17,7 @@ IDLE_SECONDS = 30.0
 SWEEP_SECONDS = 5.0
 FLOWS = 16384
 """Flows of one frontend; more clients than that are dropped until some end."""
+
 logger = logging.getLogger("proxy")
 
 
