@@ -14,33 +14,13 @@ import sys
 import time
 
 from bench.proxy.services import BACKENDS, ECHO
+from podyard.process.mmsg import Message, Parts, libc, messages
 
 BATCH = 32
 SIZE = 64
 CLIENTS = 8
 PATIENCE_MS = 50
 """What has not come back by then is lost, and another batch goes out."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _Iovec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("len", ctypes.c_size_t))
-
-
-class _Header(ctypes.Structure):
-    """struct mmsghdr of 64-bit Linux."""
-
-    _fields_ = (
-        ("name", ctypes.c_void_p),
-        ("namelen", ctypes.c_uint32),
-        ("iov", ctypes.c_void_p),
-        ("iovlen", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("controllen", ctypes.c_size_t),
-        ("flags", ctypes.c_size_t),  # an int, padded
-        ("len", ctypes.c_size_t),  # struct mmsghdr's own field, an unsigned int, padded
-    )
 
 
 class Batch:
@@ -49,33 +29,30 @@ class Batch:
     def __init__(self) -> None:
         self._data = ctypes.create_string_buffer(BATCH * SIZE)
         self._names = ctypes.create_string_buffer(BATCH * 16)
-        self._vectors = (_Iovec * BATCH)()
-        self._headers = (_Header * BATCH)()
+        self._parts = Parts(ctypes.addressof(self._data), BATCH, SIZE)
+        self._messages = messages(self._parts, BATCH)
         for number in range(BATCH):
-            self._vectors[number].base = ctypes.addressof(self._data) + number * SIZE
-            self._vectors[number].len = SIZE
-            header = self._headers[number]
-            header.iov = ctypes.addressof(self._vectors) + number * ctypes.sizeof(_Iovec)
-            header.iovlen = 1
             struct.pack_into("16s", self._data, number * SIZE, os.urandom(16))
 
     def addressed(self, named: bool) -> None:
         """Whether the datagrams carry addresses (a server's) or go where the socket is connected to."""
         for number in range(BATCH):
-            self._headers[number].name = ctypes.addressof(self._names) + number * 16 if named else None
-            self._headers[number].namelen = 16 if named else 0
+            self._messages[number].header.name = (
+                ctypes.addressof(self._names) + number * 16 if named else None
+            )
+            self._messages[number].header.name_length = 16 if named else 0
 
     def receive(self, sock: socket.socket) -> int:
         """How many came, up to BATCH."""
-        count = _libc.recvmmsg(sock.fileno(), self._headers, BATCH, socket.MSG_DONTWAIT, None)
+        count = libc.recvmmsg(sock.fileno(), self._messages, BATCH, socket.MSG_DONTWAIT, None)
         return max(int(count), 0)
 
     def send(self, sock: socket.socket, count: int = BATCH) -> None:
         """Send the first `count`."""
         sent = 0
         while sent < count:
-            at = ctypes.addressof(self._headers) + sent * ctypes.sizeof(_Header)
-            done = _libc.sendmmsg(sock.fileno(), ctypes.c_void_p(at), count - sent, 0)
+            at = ctypes.addressof(self._messages) + sent * ctypes.sizeof(Message)
+            done = libc.sendmmsg(sock.fileno(), ctypes.c_void_p(at), count - sent, 0)
             if done < 0:
                 return
             sent += done

@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from podyard.process.mmsg import Parts, lengths, libc, messages
+from podyard.process.mmsg import Parts, address_of, lengths, libc, messages, socket_address
 
 SLOTS = 64
 SLOT_BYTES = 4160
@@ -32,7 +32,6 @@ class Datagrams:
 
     def __init__(self, sock: socket.socket, peers: Sequence[tuple[str, int]] = ()) -> None:
         """`peers`: the IPv4 addresses that `send` sends to, until `receive` brings others."""
-        self._family = sock.family
         self.bytes = mmap.mmap(-1, SLOTS * SLOT_BYTES)
         """Of all slots; slicing gives `bytes`, which a bytearray's does not."""
         self.starts = range(0, SLOTS * SLOT_BYTES, SLOT_BYTES)
@@ -47,7 +46,7 @@ class Datagrams:
                 port.to_bytes(2),
                 socket.inet_aton(address),
             )
-        base, names = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in (self.bytes, self._names))
+        base, names = address_of(self.bytes), address_of(self._names)
         received, self._sent = (Parts(base, SLOTS, SLOT_BYTES) for _ in range(2))
         into, out = (
             messages(parts, SLOTS, names=names, name_bytes=NAME_BYTES, step=NAME_BYTES)
@@ -94,8 +93,4 @@ class Datagrams:
 
     def client(self, slot: int) -> tuple[str, int]:
         """Where the datagram in `slot` came from, as `socket.sendto` takes it."""
-        name = self._names[slot * NAME_BYTES : (slot + 1) * NAME_BYTES]
-        port = int.from_bytes(name[2:4], "big")
-        if self._family == socket.AF_INET6:
-            return socket.inet_ntop(socket.AF_INET6, name[8:24]), port
-        return socket.inet_ntop(socket.AF_INET, name[4:8]), port
+        return socket_address(self._names[slot * NAME_BYTES : (slot + 1) * NAME_BYTES])

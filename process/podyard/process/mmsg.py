@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import array
 import ctypes
+import mmap
+import socket
+import sys
 
 
 class IoVec(ctypes.Structure):
@@ -76,3 +79,15 @@ def lengths(of: ctypes.Array[Message]) -> memoryview:
     """How long each datagram is that was received; follows what the kernel writes."""
     words = ctypes.sizeof(Message) // 4
     return memoryview(of).cast("B").cast("I")[Message.length.offset // 4 :: words]
+
+
+def address_of(memory: mmap.mmap) -> int:
+    """Where it is, for the kernel."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def socket_address(name: bytes) -> tuple[str, int]:
+    """The address and port in a struct sockaddr_in or sockaddr_in6."""
+    family = int.from_bytes(name[:2], sys.byteorder)
+    packed = name[8:24] if family == socket.AF_INET6 else name[4:8]
+    return socket.inet_ntop(family, packed), int.from_bytes(name[2:4], "big")

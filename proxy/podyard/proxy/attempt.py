@@ -63,9 +63,17 @@ def proceed(backend: Raw, early: bytes) -> tuple[int, int]:
         return 0, error.errno or errno.EIO
 
 
-def _state(sock: Raw) -> int:
+def is_connected(sock: Raw) -> bool:
+    """Whether the connect that was begun is done."""
     try:
         sock.getpeername()
     except OSError:
-        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EINPROGRESS
-    return 0
+        return False
+    return True
+
+
+def _state(sock: Raw) -> int:
+    """The same as `proceed` gives, for a socket without anything to send."""
+    if is_connected(sock):
+        return 0
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EINPROGRESS

@@ -110,7 +110,7 @@ class Connecting:
 
         Where there is no other, be patient: a SYN that was lost is repeated after 1 s (RFC 6298, section 2).
         """
-        if self._backend is None or _is_connected(self._backend):
+        if self._backend is None or attempt.is_connected(self._backend):
             return
         self._checks += 1
         balancer, endpoint = self._listener.balancer, self._tried[-1]
@@ -217,12 +217,3 @@ class Connecting:
         if self._backend is not None:
             self._listener.runtime.poller.close(self._backend.detach())
             self._backend = None
-
-
-def _is_connected(sock: Raw) -> bool:
-    """Whether the connect that was begun is done."""
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True

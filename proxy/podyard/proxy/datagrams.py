@@ -10,16 +10,14 @@ import ctypes
 import functools
 import mmap
 import socket
-import struct
 
-from podyard.process.mmsg import Parts, lengths, libc, messages
+from podyard.process.mmsg import Parts, address_of, lengths, libc, messages
 
 SLOTS = 64
 SLOT_BYTES = 65600
 """Not a multiple of 4096, lest all slots share the same cache lines."""
 NAME_BYTES = {socket.AF_INET: 16, socket.AF_INET6: 28}
 """Of a struct sockaddr_in, or sockaddr_in6."""
-LONGEST_NAME = 28
 NAME_STEP = 32
 
 _DONT_WAIT = ctypes.c_int(socket.MSG_DONTWAIT)
@@ -42,7 +40,7 @@ class Datagrams:
         self._named = {family: _Named(into, size) for family, size in NAME_BYTES.items()}
         plain = messages(into, SLOTS)
         to_peer = messages(self._sizes, SLOTS)
-        to_name = messages(self._sizes, SLOTS, names=name, name_bytes=LONGEST_NAME)
+        to_name = messages(self._sizes, SLOTS, names=name, name_bytes=max(NAME_BYTES.values()))
         self._keep = (into, plain, to_peer, to_name)  # the kernel is given their addresses
         self._plain, self._plain_lengths = ctypes.c_void_p(ctypes.addressof(plain)), lengths(plain)
         self._to_peer, self._to_name = (
@@ -108,20 +106,7 @@ class _Named:
         return [memory[start : start + size] for start in range(0, number * NAME_STEP, NAME_STEP)]
 
 
-def address_of(memory: mmap.mmap) -> int:
-    """Where it is, for the kernel."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
-
-
 @functools.cache
 def shared() -> Datagrams:
     """The one of this process."""
     return Datagrams()
-
-
-def socket_address(name: bytes) -> tuple[str, int]:
-    """The address and port in a struct sockaddr."""
-    (family,) = struct.unpack_from("=H", name)
-    port = int.from_bytes(name[2:4], "big")
-    packed = name[8:24] if family == socket.AF_INET6 else name[4:8]
-    return socket.inet_ntop(family, packed), port

@@ -25,6 +25,7 @@ from .conftest import turned
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SERVICE = ("default", "web")
+RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"
 
 
 @contextlib.asynccontextmanager
@@ -308,7 +309,7 @@ def keepalive(peer: Endpoint) -> float | None:
 async def test_a_reset_of_the_backend_reaches_the_client(runtime: Runtime, address: str) -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         writer.close()
 
     async with backend(reset, address) as endpoint:
@@ -338,12 +339,9 @@ async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, addre
             with socket.create_connection((address, 80)) as client:
                 client.sendall(b"x")
                 await until(lambda: runtime.counters.of(SERVICE).received.count == 1)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             assert await asyncio.wait_for(seen, 5) == "reset"
     assert runtime.counters.of(SERVICE).active == 0
-
-
-RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"
 
 
 @contextlib.asynccontextmanager

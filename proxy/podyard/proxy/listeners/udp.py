@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 
+from podyard.process.mmsg import socket_address
 from podyard.proxy.balancer import Balancer
-from podyard.proxy.datagrams import SLOTS, Number, shared, socket_address
+from podyard.proxy.datagrams import SLOTS, Number, shared
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.poller import EDGES, LEVEL_IN
 from podyard.proxy.sockets import DATAGRAM, Raw, family_of
