@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,13 +63,14 @@ class Machine(Host):
             os.kill(_only_child(init.pid), 9)
             init.wait()
 
-    def cut_off(self) -> None:
-        """Pull the cable."""
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Pull the cable; plug it in again at the end."""
         self.lan.shell(f"ip link set {self.port} down")
-
-    def reconnect(self) -> None:
-        """Plug it in again."""
-        self.lan.shell(f"ip link set {self.port} up")
+        try:
+            yield
+        finally:
+            self.lan.shell(f"ip link set {self.port} up")
 
     def kill_all(self) -> None:
         """kill -9 of everything on it; the host itself stays."""

@@ -284,15 +284,14 @@ def test_a_node_is_cut_off_and_comes_back(machines: Machines, watch: Stopwatch) 
     eventually(lambda: min(len(heard(machines, name)) for name in ("across", "within")) > 10)
     node, old = machines.nodes["node2"], {p["metadata"]["uid"] for p in pods(machines)}
     watch.began, cut = time.monotonic(), time.time()
-    node.cut_off()
-    eventually(lambda: ready(machines, "node2") == "Unknown", 60)
-    watch.seconds("NotReady after s")
-    assert answers(node, service_ip(machines)), "its own pods serve it"
-    assert resolves(node, service_ip(machines, "kube-dns", "kube-system")) == service_ip(machines)
-    eventually(lambda: len(living(machines)) == 6 and len(endpoints(machines)) == 6, 60)
-    assert len({p["metadata"]["uid"] for p in living(machines)} & old) == 4
-    watch.seconds("replaced elsewhere after s")
-    node.reconnect()
+    with node.cut_off():
+        eventually(lambda: ready(machines, "node2") == "Unknown", 60)
+        watch.seconds("NotReady after s")
+        assert answers(node, service_ip(machines)), "its own pods serve it"
+        assert resolves(node, service_ip(machines, "kube-dns", "kube-system")) == service_ip(machines)
+        eventually(lambda: len(living(machines)) == 6 and len(endpoints(machines)) == 6, 60)
+        assert len({p["metadata"]["uid"] for p in living(machines)} & old) == 4
+        watch.seconds("replaced elsewhere after s")
     back, watch.began = time.time(), time.monotonic()
     eventually(lambda: ready(machines, "node2") == "True", 60)
     watch.seconds("Ready again after s")

@@ -21,8 +21,8 @@ from podyard.proxy.table import Endpoint
 if TYPE_CHECKING:
     from podyard.proxy.listeners.tcp import TcpListener
 
-CONNECT_TRIES = 4
-"""Endpoints that one connection tries."""
+CONNECT_TRIES = 16
+"""Endpoints that one connection tries: so many that it finds one though most are out of reach."""
 LAST_CHECKS = 20
 """How often an endpoint without another is found silent before it is given up."""
 EARLY_BYTES = 4096

@@ -14,7 +14,7 @@ import pytest
 
 from podyard.process.clock import FakeClock
 from podyard.proxy.attempt import KEEPALIVE_SECONDS
-from podyard.proxy.connecting import LAST_CHECKS
+from podyard.proxy.connecting import CONNECT_TRIES, LAST_CHECKS
 from podyard.proxy.descriptors import RETRY_SECONDS
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CHECK_SECONDS, TcpListener, listen
@@ -200,13 +200,13 @@ async def test_an_address_that_is_none_goes_to_another_endpoint(runtime: Runtime
 
 
 async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address: str) -> None:
-    with proxied(runtime, address, *[unused(address) for _ in range(9)]):
+    with proxied(runtime, address, *[unused(address) for _ in range(CONNECT_TRIES + 5)]):
         reader, writer = await connect(address)
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
     counters = runtime.counters.of(SERVICE)
-    assert (counters.active, counters.errors) == (0, 4)
+    assert (counters.active, counters.errors) == (0, CONNECT_TRIES)
 
 
 @contextlib.contextmanager
@@ -237,6 +237,23 @@ async def test_an_endpoint_that_never_answers_is_passed_over(
                 # Who comes now does not wait, and the one that does goes where they go.
                 assert [await ask(address) for _ in range(4)] == [b"here"] * 4
                 clock.advance(CHECK_SECONDS)
+                assert await asking == b"here"
+
+
+async def test_most_endpoints_never_answer(runtime: Runtime, clock: FakeClock, address: str) -> None:
+    """As where a node is cut off from the others, and has a third of the pods."""
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(deaf(address)).getsockname() for _ in range(8)]
+        async with backend(says(b"here"), address) as endpoint:
+            with proxied(runtime, address, *silent) as listener:
+                asking = asyncio.create_task(ask(address))
+                await until(lambda: bool(listener._connecting))
+                for _ in range(2 * (len(silent) - 1)):
+                    clock.advance(CHECK_SECONDS)
+                listener.update(rule(*silent, endpoint))  # the only one that has not been tried
+                clock.advance(CHECK_SECONDS)
+                clock.advance(CHECK_SECONDS)
+                assert not listener._connecting
                 assert await asking == b"here"
 
 
