@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 import pytest
-from dnslib import EDNS0, QTYPE, RR, A, DNSRecord
+from dnslib import EDNS0, QTYPE, RCODE, RR, SOA, A, DNSRecord
 
 from podyard.dns.command import upstream_of
+from podyard.dns.forwarding import Forwarder, NoAnswer
 from podyard.dns.resolvconf import ResolvConf, nameservers
+from podyard.dns.wire import Query, parse
 from podyard.process.main import UserError
 
 from .conftest import Running, fresh_address, upstream
@@ -149,6 +152,49 @@ async def test_equal_questions_at_once_go_upstream_once(dns: Running) -> None:
     for question in questions:
         assert parsed[question.header.id].q.qname.label == question.q.qname.label
         assert parsed[question.header.id].q.qtype == question.q.qtype
+
+
+async def test_more_questions_at_once_than_allowed_fail_at_once() -> None:
+    asked: list[bytes] = []
+    async with upstream(lambda raw: asked.append(raw)) as where:
+        forwarder = Forwarder(lambda: [where], timeout=0.2, concurrent=2)
+        questions = [query(f"www{number}.example.com") for number in range(2)]
+        waiting = [asyncio.create_task(forwarder.ask(one, tcp=False)) for one in questions]
+        await asyncio.sleep(0)
+        with pytest.raises(NoAnswer, match="too many questions"):
+            await forwarder.ask(query("www2.example.com"), tcp=False)
+        again = asyncio.create_task(forwarder.ask(questions[1], tcp=False))  # joins the one under way
+        for failure in await asyncio.gather(*waiting, again, return_exceptions=True):
+            assert str(failure) == "no upstream answers"
+        with pytest.raises(NoAnswer, match="no upstream"):
+            await forwarder.ask(query("www2.example.com"), tcp=False)
+        forwarder.close()
+
+
+async def test_a_no_is_kept(dns: Running) -> None:
+    """As long as its SOA record says (RFC 2308, section 5), for every client, with the time that is left."""
+    asked: list[bytes] = []
+
+    def no(raw: bytes) -> bytes:
+        asked.append(raw)
+        reply = DNSRecord.parse(raw).reply(aa=0)
+        reply.header.rcode = RCODE.NXDOMAIN
+        soa = SOA("ns.example.com", "host.example.com", (1, 7200, 1800, 86400, 900))
+        reply.add_auth(RR("example.com", QTYPE.SOA, ttl=20, rdata=soa))
+        return bytes(reply.pack())
+
+    async with upstream(no) as where:
+        dns.upstreams.append(where)
+        for name in ("none.example.com", "NONE.example.com", "none.example.com"):
+            output = await dns.dig(name)
+            assert "status: NXDOMAIN" in output
+            assert re.search(r"^example\.com\. (20|1\d) IN SOA ns\.example\.com\. ", output, re.MULTILINE)
+    assert len(asked) == 1
+
+
+def query(name: str) -> Query:
+    """A client's question for its addresses."""
+    return parse(bytes(DNSRecord.question(name).pack()))
 
 
 async def test_an_upstream_that_asks_us_again_makes_no_loop(dns: Running) -> None:

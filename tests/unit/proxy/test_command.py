@@ -6,17 +6,21 @@ import argparse
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from podyard.api.resources import ENDPOINTSLICES, EVENTS, SERVICES
+from podyard.api.times import to_rfc3339
 from podyard.client.client import Client
 from podyard.process import tls
 from podyard.proxy import command
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import TcpListener, listen
 from podyard.proxy.metrics import ProxyMetrics
+from podyard.proxy.slim import TRIGGER_TIME
 from podyard.proxy.sockets import bind
 from podyard.proxy.table import Frontend, Rule
 from tests.support.apiserver import running_apiserver
@@ -25,6 +29,8 @@ from .conftest import fresh_address
 from .objects import Object, endpoint, service, slice_of
 
 SERVICES_CIDR = "127.200.0.0/16"
+SYNC = "kubeproxy_sync_proxy_rules_duration_seconds"
+PROGRAMMING = "kubeproxy_network_programming_duration_seconds"
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +175,39 @@ async def test_an_apiserver_that_comes_late_and_goes_is_no_trouble(address: str,
         proxy.cancel()
         await asyncio.gather(proxy, return_exceptions=True)
         assert await ask(cluster_ip, 80) == "refused"
+
+
+async def test_how_long_changes_take_is_shown(address: str) -> None:
+    """That of the proxy's own part, and that since the pod or the Service changed."""
+    one, two, cluster_ip = (fresh_address() for _ in range(3))
+    async with running_apiserver(service_cidr=SERVICES_CIDR) as apiserver, pod(one, 8080), pod(two, 8080):
+        client = Client(apiserver.target, apiserver.tls)
+        proxy = start(apiserver.target, apiserver.tls, "node1", address)
+        await client.create(SERVICES, strip(service(clusterIP=cluster_ip)))
+        piece = await client.create(ENDPOINTSLICES, strip(slice_of("web", endpoint(one))))
+        await answers(cluster_ip, 80, one)
+        before = {name: shown(name) for name in (SYNC, PROGRAMMING)}
+        piece["endpoints"] = [endpoint(two)]
+        piece["metadata"]["annotations"] = {TRIGGER_TIME: to_rfc3339(time.time() - 100)}
+        await client.update(ENDPOINTSLICES, piece)
+        await answers(cluster_ip, 80, two)
+        proxy.cancel()
+        await asyncio.gather(proxy, return_exceptions=True)
+        await client.close()
+    count, seconds = (shown(SYNC)[field] - before[SYNC][field] for field in (0, 1))
+    assert count >= 1
+    assert 0 < seconds < 20
+    count, seconds = (shown(PROGRAMMING)[field] - before[PROGRAMMING][field] for field in (0, 1))
+    assert count == 1
+    assert 100 <= seconds < 120
+
+
+def shown(histogram: str) -> tuple[float, float]:
+    """How many were observed, and their sum."""
+    count, total = (REGISTRY.get_sample_value(f"{histogram}_{field}") for field in ("count", "sum"))
+    assert count is not None
+    assert total is not None
+    return count, total
 
 
 def strip(obj: Object) -> Object:

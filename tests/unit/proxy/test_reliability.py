@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from podyard.process.clock import FakeClock
 from podyard.proxy import pipes
-from podyard.proxy.listeners import Runtime
+from podyard.proxy.attempt import is_connected
+from podyard.proxy.descriptors import RETRY_SECONDS
+from podyard.proxy.listeners import Runtime, tcp
 from podyard.proxy.pipes import KEPT
 from podyard.proxy.table import Frontend
 
@@ -149,6 +152,39 @@ async def test_a_pile_of_connections_that_nobody_accepts(runtime: Runtime, addre
                     task.cancel()
                 await asyncio.gather(*waiting, return_exceptions=True)
     await until(lambda: runtime.counters.of(SERVICE).active == 0)
+
+
+async def test_the_accept_queue_overflows(
+    runtime: Runtime, clock: FakeClock, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More clients come than the queue holds: nobody is refused, and who is connected is served.
+
+    The kernel repeats the SYN of those that find no room after 1 s (RFC 6298, section 2).
+    """
+    monkeypatch.setattr(tcp, "BACKLOG", 8)
+    counters = runtime.counters.of(SERVICE)
+    async with backend(echo, address) as endpoint:
+        with proxied(runtime, address, endpoint):
+            async with nothing_is_kept(runtime, address):
+                reader, writer = await connect(address)
+                await until(lambda: counters.active == 1)
+                taken = free(runtime)
+                assert runtime.descriptors.take(taken)
+                with contextlib.ExitStack() as stack:
+                    clients = [stack.enter_context(socket.socket()) for _ in range(16)]
+                    for client in clients:
+                        client.setblocking(False)
+                        client.connect_ex((address, 80))
+                    await until(lambda: runtime.descriptors.pauses == 1)
+                    assert sum(map(is_connected, clients)) < len(clients)
+                    writer.write(b"x")
+                    assert await reader.readexactly(1) == b"x"
+                    writer.close()
+                    runtime.descriptors.give(taken)
+                    clock.advance(RETRY_SECONDS)
+                    await until(lambda: counters.connections == 1 + len(clients))
+                    for client in clients:
+                        assert client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
 
 async def test_a_reset_in_the_middle_of_bulk_leaks_nothing_to_the_next(
