@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from podyard.api.errors import StatusError
@@ -161,3 +162,10 @@ def deployment(name: str, replicas: int = 1) -> Object:
     selector = {"matchLabels": {"app": name}}
     spec = {"replicas": replicas, "selector": selector, "template": template}
     return {"kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+async def refusal(call: Awaitable[object]) -> tuple[int, str]:
+    """The code and the message of the Status that the call fails with."""
+    with pytest.raises(StatusError) as caught:
+        await call
+    return caught.value.code, caught.value.message

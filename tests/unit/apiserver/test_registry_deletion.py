@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from podyard.api.errors import StatusError
 from podyard.api.resources import BINDINGS, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, find
 from podyard.apiserver.registry import Object
 from tests.unit.apiserver.registry_harness import (
@@ -17,6 +15,7 @@ from tests.unit.apiserver.registry_harness import (
     config_map,
     deployment,
     pod,
+    refusal,
     take,
 )
 
@@ -25,12 +24,6 @@ from tests.unit.apiserver.registry_harness import (
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with cluster_in(tmp_path) as cluster:
         yield cluster
-
-
-async def refusal(call: Any) -> tuple[int, str]:
-    with pytest.raises(StatusError) as caught:
-        await call
-    return caught.value.code, caught.value.message
 
 
 async def test_a_delete_answers_with_a_status(cluster: Cluster) -> None:

@@ -31,6 +31,7 @@ from tests.unit.apiserver.registry_harness import (
     config_map,
     deployment,
     pod,
+    refusal,
 )
 
 
@@ -38,12 +39,6 @@ from tests.unit.apiserver.registry_harness import (
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with cluster_in(tmp_path) as cluster:
         yield cluster
-
-
-async def refusal(call: Any) -> tuple[int, str]:
-    with pytest.raises(StatusError) as caught:
-        await call
-    return caught.value.code, caught.value.message
 
 
 async def test_a_new_object_gets_its_identity(cluster: Cluster) -> None:
