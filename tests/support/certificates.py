@@ -34,11 +34,15 @@ class Authority:
         self.file = directory / "ca.crt"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *groups: str, address: str = "127.0.0.1") -> TlsFiles:
-        """A certificate for client and server use, with `groups` as organisations."""
+    def issue(self, name: str, *groups: str, address: str = "127.0.0.1", second_name: str = "") -> TlsFiles:
+        """A certificate for client and server use, with `groups` as organisations.
+
+        `second_name` is one more common name.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-        subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        attributes += [x509.NameAttribute(NameOID.COMMON_NAME, n) for n in (name, second_name) if n]
+        subject = x509.Name(attributes)
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         certificate = (
             self._builder(subject, key)
@@ -82,9 +86,12 @@ def client_context(files: TlsFiles | None, ca: Path) -> ssl.SSLContext:
 
 def encoded_request(name: str, organization: str = "", server_names: Sequence[str] = ()) -> str:
     """What stands in a CertificateSigningRequest's spec.request."""
-    pem = certificates.signing_request(
-        certificates.new_key(), certificates.subject(name, organization), server_names
-    )
+    return encoded_request_of(certificates.subject(name, organization), server_names)
+
+
+def encoded_request_of(subject: x509.Name, server_names: Sequence[str] = ()) -> str:
+    """The same for any subject."""
+    pem = certificates.signing_request(certificates.new_key(), subject, server_names)
     return base64.b64encode(pem).decode()
 
 

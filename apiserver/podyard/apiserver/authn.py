@@ -99,16 +99,23 @@ def _bearer(request: web.Request) -> str:
 
 @lru_cache(maxsize=1024)
 def user_of_subject(subject: tuple[tuple[tuple[str, str], ...], ...]) -> User | None:
-    """The user that a certificate's subject names, or None when it has no common name.
+    """The user that a certificate's subject names, or None when it does not name one.
 
     `subject` is in the form of `ssl.SSLSocket.getpeercert()`.
     """
     pairs = [pair for relative_name in subject for pair in relative_name]
     names = [value for key, value in pairs if key == "commonName"]
-    if not names:
+    return user_of_names(names, [value for key, value in pairs if key == "organizationName"])
+
+
+def user_of_names(common_names: Sequence[str], organizations: Sequence[str]) -> User | None:
+    """The user and groups that a certificate names, or None without exactly one common name.
+
+    Of several, each reader (Go takes the last) might take another: they are nobody.
+    """
+    if len(common_names) != 1:
         return None
-    groups = [value for key, value in pairs if key == "organizationName"]
-    return User(name=names[0], groups=(*groups, AUTHENTICATED))
+    return User(name=common_names[0], groups=(*organizations, AUTHENTICATED))
 
 
 def authenticate(authenticators: Sequence[Authenticator], request: web.Request) -> User | None:

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from podyard.api.errors import StatusError, bad_request, unauthorized
 from podyard.api.resources import Resource, find
+from podyard.apiserver.authn import user_of_names
 from podyard.apiserver.authz import Attributes, Authorizer, require, selected_fields
 from podyard.apiserver.registry import Object, Registry, Stored, User, WriteOptions
-from podyard.apiserver.tokens.claims import AUTHENTICATED
 from podyard.proto import objects_pb2 as pb
 from podyard.proto.objects_pb2_grpc import ObjectsServicer
 
@@ -227,15 +227,14 @@ def user_of(context: Any) -> User:
 
 @lru_cache(maxsize=1024)
 def _user_of_certificate(pem: bytes) -> tuple[User, float] | None:
-    """The user, and when the certificate ends; None without a common name."""
+    """The user, and when the certificate ends; None when it does not name one."""
     certificate = x509.load_pem_x509_certificate(pem)
-    subject = certificate.subject
-    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if not names:
-        return None
-    groups = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    user = User(str(names[0].value), (*groups, AUTHENTICATED))
-    return user, certificate.not_valid_after_utc.timestamp()
+    names, organizations = (
+        [str(a.value) for a in certificate.subject.get_attributes_for_oid(kind)]
+        for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+    )
+    user = user_of_names(names, organizations)
+    return None if user is None else (user, certificate.not_valid_after_utc.timestamp())
 
 
 def _options(context: Any) -> WriteOptions:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 
@@ -25,6 +26,7 @@ from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.registry import Object, Stored, User
 from podyard.client.client import Client
 from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.certificates import client_context
 
 NODE1 = User("system:node:node1", ("system:nodes", "system:authenticated"))
 MASTER = User("kubernetes-admin", ("system:masters",))
@@ -287,6 +289,22 @@ async def refusal(call: object) -> str:
         await call  # type: ignore[misc]
     assert caught.value.code == 403, caught.value
     return caught.value.message
+
+
+async def test_a_certificate_names_one_user(server: RunningApiserver) -> None:
+    """Two common names are none: who signs and who reads might not mean the same one."""
+    tls = server.authority.issue("system:node:node1", "system:masters", second_name="0")
+    client = Client(server.target, tls)
+    with pytest.raises(StatusError) as caught:
+        await client.list(NODES)
+    await client.close()
+    assert caught.value.code == 401
+    connector = aiohttp.TCPConnector(ssl=client_context(tls, server.authority.file))
+    async with (
+        aiohttp.ClientSession(server.url, connector=connector) as session,
+        session.get("/api/v1/nodes") as response,
+    ):
+        assert response.status == 401
 
 
 async def test_a_node_sees_the_secrets_of_its_pods_alone(admin: Client, node: Client) -> None:

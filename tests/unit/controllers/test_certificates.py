@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, NODES, SECRETS
 from podyard.api.times import to_rfc3339
@@ -29,7 +29,7 @@ from podyard.controllers.certificates.requests import (
 from podyard.controllers.certificates.signer import sign
 from podyard.controllers.meta import Object
 from podyard.process.certificates import Authority, certificate_pem, key_pem, new_key, self_signed, write_file
-from tests.support.certificates import encoded_certificate, encoded_request
+from tests.support.certificates import encoded_certificate, encoded_request, encoded_request_of
 from tests.unit.controllers.control_plane import PATIENCE_SECONDS, ControlPlane, control_plane
 
 NOW = 1_700_000_000.0
@@ -83,6 +83,38 @@ def test_what_signers_sign(asked: Object, why: str) -> None:
     found = problem(read(asked))
     assert found.startswith(why)
     assert bool(found) is bool(why)
+
+
+CN, ORG, UID = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.USER_ID
+
+
+@pytest.mark.parametrize(
+    ("attributes", "signer", "why"),
+    [
+        ([(ORG, NODES_GROUP), (CN, NODE1), (CN, "0")], KUBELET_CLIENT, "subject has 2 common names"),
+        ([(ORG, NODES_GROUP), (CN, NODE1), (CN, "0")], KUBELET_SERVING, "subject has 2 common names"),
+        ([(CN, "jane"), (CN, "joe")], CLIENT, "subject has 2 common names"),
+        ([(ORG, NODES_GROUP), (ORG, "x"), (CN, NODE1)], KUBELET_CLIENT, "subject organization is not"),
+        (
+            [(ORG, NODES_GROUP), (CN, NODE1), (UID, "0")],
+            KUBELET_CLIENT,
+            "subject has more than a common name",
+        ),
+        ([(ORG, NODES_GROUP)], KUBELET_CLIENT, "subject common name does not begin with system:node:"),
+        ([(ORG, "a"), (ORG, "b"), (CN, "jane"), (UID, "0")], CLIENT, ""),
+    ],
+)
+def test_subjects(attributes: list[tuple[x509.ObjectIdentifier, str]], signer: str, why: str) -> None:
+    """Nobody is somebody else to another reader of the certificate."""
+    name = x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
+    names = ("node1",) if signer == KUBELET_SERVING else ()
+    usages = SERVER_USAGES if signer == KUBELET_SERVING else CLIENT_USAGES
+    asked = request(signer=signer, usages=usages, username="system:node:node10", groups=[NODES_GROUP])
+    asked["spec"]["request"] = encoded_request_of(name, names)
+    found = problem(read(asked))
+    assert found.startswith(why)
+    assert bool(found) is bool(why)
+    assert not approval(read(asked), [])
 
 
 def node(name: str, *addresses: str) -> Object:

@@ -39,11 +39,16 @@ class Asked:
     user: str
     groups: tuple[str, ...]
     usages: frozenset[str]
-    common_name: str
+    common_names: tuple[str, ...]
     organizations: tuple[str, ...]
     dns_names: tuple[str, ...]
     addresses: tuple[str, ...]
     others: tuple[str, ...]
+
+    @property
+    def common_name(self) -> str:
+        """The user that it names, "" unless there is exactly one."""
+        return self.common_names[0] if len(self.common_names) == 1 else ""
 
 
 def read(request: Object) -> Asked:
@@ -58,7 +63,7 @@ def read(request: Object) -> Asked:
         spec.get("username", ""),
         tuple(spec.get("groups") or ()),
         frozenset(spec.get("usages") or ()),
-        "".join(str(a.value) for a in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)),
+        tuple(str(a.value) for a in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)),
         tuple(str(a.value) for a in csr.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)),
         tuple(name.value for name in names if isinstance(name, x509.DNSName)),
         tuple(str(name.value) for name in names if isinstance(name, x509.IPAddress)),
@@ -79,7 +84,12 @@ def alternative_names(csr: x509.CertificateSigningRequest) -> list[x509.GeneralN
 
 
 def problem(asked: Asked) -> str:
-    """Why its signer does not sign it, "" when it does (ValidateKubelet{Client,Serving}CSR)."""
+    """Why its signer does not sign it, "" when it does (ValidateKubelet{Client,Serving}CSR).
+
+    A subject is signed as it stands, so that it must mean the same user to whoever reads it.
+    """
+    if len(asked.common_names) > 1:
+        return f"subject has {len(asked.common_names)} common names"
     if asked.signer == CLIENT:
         if "client auth" not in asked.usages or not asked.usages <= _ANY_CLIENT_USAGES:
             return "usages did not match [client auth]"
@@ -100,6 +110,8 @@ def problem(asked: Asked) -> str:
         return f"usages did not match {sorted(allowed[0])}"
     if not asked.common_name.startswith(NODE_PREFIX) or asked.common_name == NODE_PREFIX:
         return f"subject common name does not begin with {NODE_PREFIX}"
+    if len(list(asked.csr.subject)) != 2:
+        return "subject has more than a common name and an organization"
     return ""
 
 
