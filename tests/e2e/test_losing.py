@@ -297,6 +297,7 @@ def test_a_node_is_cut_off_and_comes_back(machines: Machines, watch: Stopwatch) 
     watch.seconds("Ready again after s")
     eventually(lambda: whole(machines), 60)
     watch.seconds("evicted pods ended after s")
+    machines.kubectl("wait", "--for=condition=Ready", "pod/echo", "pod/within", "--timeout=20s")
     eventually(lambda: heard(machines, "across")[-1][1] > back, 90)
     watch.seconds("the connection between nodes goes on after s")
     for name in ("across", "within"):

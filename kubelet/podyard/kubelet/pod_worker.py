@@ -81,6 +81,7 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The pod's object has changed."""
         self._state.pod = self._state.events.pod = pod
+        self._context.statuses.saw(pod)
         self._volumes.update(pod)
         self._wake.set()
 

@@ -1,4 +1,8 @@
-"""Tells the apiserver how pods are (pkg/kubelet/status): the latest status wins, none is lost."""
+"""Tells the apiserver how pods are (pkg/kubelet/status): the latest status wins, none is lost.
+
+What another says of a pod meanwhile does not last: the node controller calls pods unready whose node is
+silent, and a node that was cut off says otherwise when it is back.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from podyard.api.resources import PODS
 from podyard.client.client import STRATEGIC_MERGE_PATCH, Client
 from podyard.client.controller import run_workers
 from podyard.client.workqueue import WorkQueue
+from podyard.kubelet.conditions import OWN_CONDITIONS
+from podyard.kubelet.spec import TERMINAL_PHASES
 from podyard.process.clock import Clock
 
 Object = dict[str, Any]
@@ -34,6 +40,7 @@ class StatusManager:
         self._queue: WorkQueue[str] = WorkQueue(clock)
         self._wanted: dict[str, tuple[Object, Object]] = {}  # uid → (pod, status)
         self._sent: dict[str, Object] = {}
+        self._versions: dict[str, int] = {}  # uid → the pod's resourceVersion with the status that was sent
         self._on_sent: dict[str, Callable[[], None]] = {}
 
     def set(self, pod: Object, status: Object, *, sent: Callable[[], None] | None = None) -> None:
@@ -50,6 +57,18 @@ class StatusManager:
         else:
             self._queue.add_after(uid, GATHER_SECONDS)
 
+    def saw(self, pod: Object) -> None:
+        """The pod as the apiserver has it: if another has changed its conditions, they are told again."""
+        metadata, status = pod["metadata"], pod.get("status") or {}
+        uid = metadata["uid"]
+        sent = self._sent.get(uid)
+        if sent is None or status.get("phase") in TERMINAL_PHASES:
+            return
+        is_later = int(metadata["resourceVersion"]) > self._versions[uid]
+        if is_later and _own_conditions(status) != _own_conditions(sent):
+            del self._sent[uid]
+            self._queue.add(uid)
+
     def get(self, uid: str) -> Object | None:
         """The newest status of a pod, sent or not."""
         wanted = self._wanted.get(uid)
@@ -57,7 +76,7 @@ class StatusManager:
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
-        for memory in (self._wanted, self._sent, self._on_sent):
+        for memory in (self._wanted, self._sent, self._versions, self._on_sent):
             memory.pop(uid, None)
 
     async def run(self) -> None:
@@ -68,16 +87,18 @@ class StatusManager:
         if uid not in self._wanted:
             return
         pod, status = self._wanted[uid]
-        if self._sent.get(uid) != status and await self._send(pod, status) and uid in self._wanted:
-            self._sent[uid] = status
+        if self._sent.get(uid) != status:
+            version = await self._send(pod, status)
+            if version is not None and uid in self._wanted:
+                self._sent[uid], self._versions[uid] = status, version
         if uid in self._wanted and self._wanted[uid][1] == status:
             self._confirm(uid)
 
-    async def _send(self, pod: Object, status: Object) -> bool:
-        """Whether the apiserver has taken the status; not when the pod is gone."""
+    async def _send(self, pod: Object, status: Object) -> int | None:
+        """The pod's resourceVersion with this status; None when the pod is gone."""
         metadata = pod["metadata"]
         try:
-            await self._client.patch(
+            written = await self._client.patch(
                 PODS,
                 metadata["name"],
                 metadata["namespace"],
@@ -87,9 +108,9 @@ class StatusManager:
             )
         except StatusError as error:
             if error.code == 404 or (error.code == 409 and await self._is_gone(pod)):
-                return False
+                return None
             raise
-        return True
+        return int(written["metadata"]["resourceVersion"])
 
     async def _is_gone(self, pod: Object) -> bool:
         metadata = pod["metadata"]
@@ -104,6 +125,12 @@ class StatusManager:
     def _confirm(self, uid: str) -> None:
         if callback := self._on_sent.pop(uid, None):
             callback()
+
+
+def _own_conditions(status: Object) -> dict[str, str]:
+    return {
+        one["type"]: one["status"] for one in status.get("conditions") or () if one["type"] in OWN_CONDITIONS
+    }
 
 
 def is_urgent(before: Object | None, status: Object) -> bool:

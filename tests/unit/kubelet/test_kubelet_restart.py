@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from podyard.api.resources import NODES, PODS
+from podyard.client.client import STRATEGIC_MERGE_PATCH
 from podyard.kubelet import command
 from podyard.process.main import UserError
 from tests.unit.kubelet.kubelet_harness import (
@@ -63,6 +64,27 @@ async def test_what_happens_while_no_kubelet_is_there_is_seen_afterwards(tmp_pat
         await cluster.client.delete(PODS, "ends", "default")
         await cluster.until_gone("ends")
     assert list((tmp_path / "kubelet/node1/sandboxes").iterdir()) == []
+
+
+async def test_a_pod_that_was_given_up_with_its_node_is_ready_again(tmp_path: Path) -> None:
+    """As the node controller does when it has heard nothing of the node for long."""
+    async with running_cluster(tmp_path) as cluster:
+        await cluster.create("cut-off", shell(SLEEP))
+        await cluster.until("cut-off", running)
+        unready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        written = await cluster.client.patch(
+            PODS,
+            "cut-off",
+            "default",
+            {"status": {"conditions": [unready]}},
+            content_type=STRATEGIC_MERGE_PATCH,
+            subresource="status",
+        )
+        assert not running(written)
+        version = int(written["metadata"]["resourceVersion"])
+        await cluster.until(
+            "cut-off", lambda pod: running(pod) and int(pod["metadata"]["resourceVersion"]) > version
+        )
 
 
 async def test_the_crash_loop_goes_on_after_a_restart(tmp_path: Path) -> None:
