@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from podyard.kubelet.tasks import Tasks
 
 Object = dict[str, Any]
 
-DELETE_RETRY_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 NEWS_SECONDS = 0.3
 """How long a ready pod that is being deleted goes on before its containers are told to stop.
@@ -83,23 +83,32 @@ class EndingSteps:
         if not self._began:
             self._began = True
             await tasks.cancel()
-            tasks.start("pod end", self._stop(pod, events))
+            tasks.start("pod end", self._until_done(self._stop, pod, events))
         elif self._hastened and not self.stopped:
             self._hastened = False
             await tasks.cancel()
-            tasks.start("pod end", self._stop(pod, events))
+            tasks.start("pod end", self._until_done(self._stop, pod, events))
         if tasks.names() or not self.stopped:
             return
         if gone:
             if not self._removed:
-                tasks.start("pod removal", self._remove(uid))
+                tasks.start("pod removal", self._until_done(self._remove, uid))
             else:
                 self.done = True
         elif self._status_sent and pod["metadata"].get("deletionTimestamp"):
             if not self._removed:
-                tasks.start("pod removal", self._remove(uid))
+                tasks.start("pod removal", self._until_done(self._remove, uid))
             elif not self._deleted:
                 tasks.start("pod deletion", self._delete(pod))
+
+    async def _until_done(self, step: Callable[..., Awaitable[None]], *about: Any) -> None:
+        """Take a step, again and again until it succeeds: the disk may be full that it is to free."""
+        while True:
+            try:
+                return await step(*about)
+            except Exception:
+                logger.exception("the end of a pod is tried again")
+                await self._context.clock.sleep(RETRY_SECONDS)
 
     async def _stop(self, pod: Object, events: PodEvents) -> None:
         uid = pod["metadata"]["uid"]
@@ -130,7 +139,7 @@ class EndingSteps:
         except StatusError as error:
             if error.code not in (404, 409):
                 logger.debug("delete of pod %s: %s", metadata["name"], error)
-                await self._context.clock.sleep(DELETE_RETRY_SECONDS)
+                await self._context.clock.sleep(RETRY_SECONDS)
                 return
         self._deleted = True
 

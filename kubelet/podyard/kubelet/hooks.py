@@ -46,7 +46,7 @@ async def _run_command(runtime: ContainerRuntime, container_id: str, command: li
 async def _get(container: Object, action: Object, pod_ip: str) -> None:
     try:
         reply = await http_get(http_url(container, action, pod_ip), http_headers(action))
-    except (TimeoutError, OSError, HttpError, PortNotFound) as error:
+    except (TimeoutError, OSError, HttpError, ValueError, PortNotFound) as error:
         raise HookError(str(error)) from None
     if reply.status >= 400:
         raise HookError(f"HTTP hook failed with statuscode: {reply.status}")

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from podyard.api.resources import CONFIGMAPS, PODS
+from podyard.kubelet.network import NetworkError
+from podyard.kubelet.network.addresses import AddressBook
 from tests.unit.kubelet.kubelet_harness import (
     Cluster,
     condition,
@@ -213,8 +215,10 @@ async def test_hooks(cluster: Cluster, tmp_path: Path) -> None:
     assert (tmp_path / "hooks").read_text().split() == ["post", "pre", "term"]
 
 
-async def test_failing_hooks(cluster: Cluster) -> None:
-    bad = {"exec": {"command": ["sh", "-c", "exit 4"]}}
+@pytest.mark.parametrize(
+    "bad", [{"exec": {"command": ["sh", "-c", "exit 4"]}}, {"httpGet": {"port": 80, "host": "a..b"}}]
+)
+async def test_failing_hooks(cluster: Cluster, bad: Object) -> None:
     await cluster.create("badpost", shell(SLEEP, lifecycle={"postStart": bad}))
     await cluster.create("badpre", shell(SLEEP, lifecycle={"preStop": bad}))
     await cluster.until_event("FailedPostStartHook", "PostStartHook failed")
@@ -231,6 +235,23 @@ async def test_who_ignores_sigterm_is_killed_after_the_grace_period(cluster: Clu
     await cluster.client.delete(PODS, "stubborn", "default", grace_period_seconds=1)
     await cluster.until_gone("stubborn")
     assert processes(pod) == []
+
+
+async def test_an_end_that_fails_is_tried_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full at that moment."""
+    await cluster.create("fills", shell(SLEEP))
+    await cluster.until("fills", running)
+    save, failures = AddressBook._save, iter([NetworkError("No space left on device")])
+
+    def fail_once(book: AddressBook) -> None:
+        for failure in failures:
+            raise failure
+        save(book)
+
+    monkeypatch.setattr(AddressBook, "_save", fail_once)
+    await cluster.client.delete(PODS, "fills", "default")
+    await cluster.until_gone("fills")
+    assert list(failures) == []
 
 
 async def test_force_deletion_kills_at_once(cluster: Cluster) -> None:

@@ -74,6 +74,7 @@ def test_ports_may_be_named() -> None:
         ({"port": 80}, "http://1.2.3.4:80/"),
         ({"port": 80, "path": "ok?x=1"}, "http://1.2.3.4:80/ok?x=1"),
         ({"port": 443, "scheme": "HTTPS", "host": "h", "path": "/a"}, "https://h:443/a"),
+        ({"port": 80, "host": "::1"}, "http://[::1]:80/"),
     ],
 )
 def test_where_a_probe_goes(action: Object, url: str) -> None:
@@ -134,6 +135,15 @@ async def test_http_follows_redirects_on_the_same_host() -> None:
     server, port = await serve(reply)
     async with server:
         assert await probe_http(f"http://{HOST}:{port}/", [], 5.0) == ProbeResult("success", "there")
+
+
+@pytest.mark.parametrize("url", ["http://a..b:80/", "http://[::1:80/", "http://h:99999/"])
+async def test_an_address_that_is_none(url: str) -> None:
+    server, port = await serve(lambda head: redirect(url))
+    assert (await probe_http(url, [], 5)).outcome == "failure"
+    assert (await probe_http(f"http://{HOST}:{port}/", [], 5)).outcome in ("failure", "warning")
+    assert (await probe_tcp("a..b", 80, 5)).outcome == "failure"
+    server.close()
 
 
 async def test_http_gives_up_on_endless_redirects() -> None:

@@ -33,6 +33,8 @@ def http_url(container: Object, action: Object, pod_ip: str) -> str:
     """Where an httpGet goes: to the pod, unless it names a host."""
     scheme = (action.get("scheme") or "HTTP").lower()
     host = action.get("host") or pod_ip
+    if ":" in host:
+        host = f"[{host}]"
     path = action.get("path") or "/"
     if not path.startswith("/"):
         path = f"/{path}"

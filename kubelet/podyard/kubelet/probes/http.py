@@ -54,7 +54,7 @@ async def probe_http(url: str, headers: list[tuple[str, str]], timeout: float) -
         parts = urlsplit(target)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         return ProbeResult("failure", f'Get "{target}": {dial_error(parts.hostname or "", port, error)}')
-    except HttpError as error:
+    except (HttpError, ValueError) as error:
         return ProbeResult("failure", f'Get "{target}": {error}')
     if 200 <= reply.status < 400:
         return ProbeResult("success", reply.body.decode(errors="replace"))
@@ -62,7 +62,7 @@ async def probe_http(url: str, headers: list[tuple[str, str]], timeout: float) -
 
 
 async def http_get(url: str, headers: list[tuple[str, str]]) -> HttpReply:
-    """One GET over a connection of its own. Raises OSError or HttpError."""
+    """One GET over a connection of its own. Raises OSError, HttpError, and ValueError when the URL is none."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     secure = parts.scheme == "https"

@@ -24,7 +24,7 @@ async def probe_tcp(host: str, port: int, timeout: float) -> ProbeResult:
     try:
         async with asyncio.timeout(timeout):
             _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, UnicodeError) as error:  # the latter: no name of a host
         return ProbeResult("failure", dial_error(host, port, error))
     writer.close()
     return ProbeResult("success")
