@@ -26,8 +26,11 @@ def with_volumes(volumes: list[dict[str, Any]], mounts: list[dict[str, Any]]) ->
     return {"volumes": volumes, **container(volumeMounts=mounts)}
 
 
+LINUX: dict[str, Any] = {"os": {"name": "linux"}}
+
 GOOD: list[dict[str, Any]] = [
     {},
+    {**container(lifecycle={"stopSignal": "SIGRTMIN+3"}), **LINUX},
     container(image="/usr/bin/python3"),
     container(
         env=[
@@ -286,6 +289,13 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
             "terminationGracePeriodSeconds (30)"
         ],
     ),
+    (
+        container(lifecycle={"stopSignal": "SIGINT"}),
+        [
+            "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty "
+            "`spec.os.name`"
+        ],
+    ),
     # Volumes.
     (
         with_volumes([], [{"name": "x", "mountPath": "/x"}]),
@@ -416,6 +426,13 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("spec", "expected"), CASES)
 def test_refused(spec: dict[str, Any], expected: list[str], refused: Refused) -> None:
     assert refused("Pod", {"spec": spec}) == expected
+
+
+def test_an_unknown_stop_signal(refused: Refused) -> None:
+    (error,) = refused("Pod", {"spec": {**container(lifecycle={"stopSignal": "TERM"}), **LINUX}})
+    assert error.startswith(
+        'spec.containers[0].lifecycle.stopSignal: Unsupported value: "TERM": supported values: "SIGABRT", '
+    )
 
 
 NOT_OTHER = (

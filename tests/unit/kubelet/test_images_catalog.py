@@ -218,6 +218,8 @@ async def test_a_directory_of_ones_own(tmp_path: Path) -> None:
         ("images: [{name: a, entrypoints: [b]}]", r'images\[0\]: unknown field "entrypoints"'),
         ("images: [{name: a}, {name: b, command: x}]", r"images\[1\]: command: expected a list"),
         ("images: [{name: a, stopSignal: SIGX}]", 'stopSignal: unknown signal "SIGX"'),
+        ("images: [{name: a, stopSignal: SIGRTMIN+99}]", r'unknown signal "SIGRTMIN\+99"'),
+        ("images: [{name: a, stopSignal: SIGTERM+1}]", r'unknown signal "SIGTERM\+1"'),
         ("images: [{name: a, ports: [80/SCTPX]}]", 'ports: "80/SCTPX" is not a port'),
         ("images: [{name: a, listen: loud}]", "'loud' is not a valid ListenMode"),
         ("images: [{name: A}]", "must be lowercase"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from podyard.kubelet.runtime import ContainerPort, ContainerState, ListenMode, SandboxState
+from podyard.kubelet.runtime import ContainerPort, ContainerState, ListenMode, SandboxState, shim_client
+from podyard.kubelet.runtime import subprocess as subprocess_runtime
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime, remove_everything
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, processes_of, until
 
@@ -104,6 +105,23 @@ async def test_a_shim_that_died_while_no_kubelet_was_there(pods: Pods) -> None:
     await until(lambda: not processes_of(container))
     (sandbox,) = await pods.runtime.list_pod_sandboxes()
     assert sandbox.state == SandboxState.NOTREADY
+
+
+async def test_a_shim_that_hangs_is_killed(pods: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it has not even said hello to the kubelet that finds it."""
+    monkeypatch.setattr(shim_client, "HELLO_SECONDS", 0.1)
+    monkeypatch.setattr(subprocess_runtime, "SHUTDOWN_SECONDS", 0.1)
+    container = await pods.run("sleep 1000")
+    shim = shim_of((await pods.runtime.container_status(container)).pid)
+    await pods.runtime.close()
+    os.kill(shim, signal.SIGSTOP)
+    await pods.restart_kubelet()
+    (sandbox,) = await pods.runtime.list_pod_sandboxes()
+    assert sandbox.pid == shim
+    await pods.runtime.stop_pod_sandbox(sandbox.id)
+    (sandbox,) = await pods.runtime.list_pod_sandboxes()
+    assert sandbox.state == SandboxState.NOTREADY
+    await until(lambda: not processes_of(container))
 
 
 async def test_sigterm_ends_a_shim_in_good_order(pods: Pods) -> None:

@@ -154,10 +154,10 @@ async def test_stop_is_gentle_first(pods: Pods) -> None:
     assert ("stdout", "F", "bye") in await pods.log(container)
 
 
-async def test_stop_uses_the_images_signal(pods: Pods) -> None:
-    container = await pods.run(
-        "trap 'exit 9' QUIT; trap '' TERM; echo up; while :; do sleep 0.01; done", stop_signal="SIGQUIT"
-    )
+@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", 3), ("SIGRTMIN+3", 37), ("SIGRTMAX-1", 63)])
+async def test_stop_uses_the_containers_signal(pods: Pods, name: str, number: int) -> None:
+    script = f"trap 'exit 9' {number}; trap '' TERM; echo up; while :; do sleep 0.01; done"
+    container = await pods.run(script, stop_signal=name)
     await pods.logged(container, "up")
     await pods.runtime.stop_container(container, 10)
     assert (await pods.runtime.container_status(container)).exit_code == 9

@@ -56,11 +56,14 @@ async def test_exec_in_what_does_not_run(pods: Pods) -> None:
 
 async def test_exec_with_a_terminal(pods: Pods) -> None:
     container = await pods.run("sleep 1000")
-    streams = await pods.runtime.exec(container, ["sh", "-c", "read x; stty size; tty"], stdin=True, tty=True)
+    streams = await pods.runtime.exec(
+        container, ["sh", "-c", "read x; stty size; tty; echo $TERM"], stdin=True, tty=True
+    )
     streams.resize(132, 43)
     await streams.write(b"go\n")
     output = (await read_all(streams))["stdout"]
     assert b"43 132\r\n/dev/pts/" in output
+    assert output.endswith(b"xterm\r\n")
     assert await streams.wait() == 0
     await streams.aclose()
 

@@ -35,6 +35,7 @@ class Pod:
     claims: set[str]
     grace: int | None
     restart_policy: str
+    system: str
 
 
 def containers(path: str, given: list[Object] | None, pod: Pod) -> Errors:
@@ -49,7 +50,7 @@ def containers(path: str, given: list[Object] | None, pod: Pod) -> Errors:
         if name in seen:
             yield duplicate(f"{at}.name", name)
         seen.add(name)
-        yield from probes(at, container, pod.grace)
+        yield from probes(at, container, pod.grace, pod.system)
         if container.get("restartPolicy") is not None:
             yield from _restart_policy(at, container, ("Always", "Never", "OnFailure"))
     yield from _host_ports(path, given)
@@ -70,7 +71,7 @@ def init_containers(path: str, given: list[Object] | None, others: set[str], pod
             seen.add(name)
         yield from _host_ports(path, [container])
         if sidecar:
-            yield from probes(at, container, pod.grace)
+            yield from probes(at, container, pod.grace, pod.system)
         else:
             for key in _NOT_FOR_INIT:
                 if container.get(key) is not None:

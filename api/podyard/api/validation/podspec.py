@@ -85,6 +85,7 @@ def _all_containers(path: str, spec: Object, grace: int | None) -> Errors:
         claims={claim.get("name") or "" for claim in spec.get("resourceClaims") or []},
         grace=grace,
         restart_policy=spec.get("restartPolicy") or "",
+        system=(spec.get("os") or {}).get("name") or "",
     )
     names_of_ordinary = {container.get("name") or "" for container in ordinary}
     all_names = names_of_ordinary | {container.get("name") or "" for container in init}

@@ -19,11 +19,23 @@ from podyard.api.validation.fields import (
 
 _PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
+# fmt: off
+_STOP_SIGNALS = (
+    "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL",
+    "SIGINT", "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT",
+    "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN",
+    "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ",
+    *("SIGRTMIN", *(f"SIGRTMIN+{number}" for number in range(1, 16))),
+    *("SIGRTMAX", *(f"SIGRTMAX-{number}" for number in range(1, 15))),
+)
+# fmt: on
 _NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 
-def probes(path: str, container: Object, grace: int | None) -> Errors:
-    """The three probes of a container, and its lifecycle hooks. `grace`: the pod's, in seconds."""
+def probes(path: str, container: Object, grace: int | None, system: str) -> Errors:
+    """The three probes of a container, and its lifecycle. `grace`, seconds, and `system` are the pod's."""
+    if stop_signal := (container.get("lifecycle") or {}).get("stopSignal"):
+        yield from _stop_signal(f"{path}.lifecycle.stopSignal", stop_signal, system)
     for hook in ("postStart", "preStop"):
         handler = (container.get("lifecycle") or {}).get(hook)
         if handler is not None:
@@ -31,6 +43,14 @@ def probes(path: str, container: Object, grace: int | None) -> Errors:
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if (probe := container.get(name)) is not None:
             yield from _probe(f"{path}.{name}", probe, readiness=name == "readinessProbe")
+
+
+def _stop_signal(path: str, stop_signal: str, system: str) -> Errors:
+    """KEP-4960."""
+    if not system:
+        yield forbidden(path, "may not be set for containers with empty `spec.os.name`")
+    elif stop_signal not in _STOP_SIGNALS:
+        yield not_supported(path, stop_signal, _STOP_SIGNALS)
 
 
 def _probe(path: str, probe: Object, *, readiness: bool) -> Errors:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ import yaml
 from podyard.kubelet.images import InvalidImageName
 from podyard.kubelet.images.reference import DEFAULT_TAG, Reference, familiar, normalise_name
 from podyard.kubelet.runtime import ContainerPort, ListenMode
+from podyard.kubelet.shim.signals import signal_number
 from podyard.process.main import UserError
 
 _FIELDS = {
@@ -117,8 +117,10 @@ def parse(entry: Any, directory: Path) -> Definition:
     if not names:
         raise ValueError("name: required")
     stop_signal = str(entry.get("stopSignal", "SIGTERM"))
-    if stop_signal not in signal.Signals.__members__:
-        raise ValueError(f'stopSignal: unknown signal "{stop_signal}"')
+    try:
+        signal_number(stop_signal)
+    except ValueError as error:
+        raise ValueError(f"stopSignal: {error}") from None
     tags = _strings(entry, "tags") or (DEFAULT_TAG,)
     for tag in tags:
         if tag.startswith("/"):

@@ -62,7 +62,7 @@ async def probe_http(url: str, headers: list[tuple[str, str]], timeout: float) -
 
 
 async def http_get(url: str, headers: list[tuple[str, str]]) -> HttpReply:
-    """One GET over a connection of its own. Raises OSError, HttpError, and ValueError when the URL is none."""
+    """One GET over a connection of its own. Raises OSError, HttpError, or ValueError (no URL)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     secure = parts.scheme == "https"

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -34,7 +35,7 @@ class ShimClient:
         self.heard: Callable[[Message], None] = lambda message: None
         self.closed: Callable[[], None] = lambda: None
         self.process = process
-        self.pid = 0
+        self.pid = process.pid if process is not None else _peer(sock)
         self._socket = sock
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
@@ -100,7 +101,6 @@ class ShimClient:
 
     def _dispatch(self, message: Message) -> None:
         if "hello" in message:
-            self.pid = message["hello"]
             if not self._hello.done():
                 self._hello.set_result(None)
         elif "id" in message:
@@ -113,6 +113,12 @@ class ShimClient:
                 answer.set_result(message["result"])
         else:
             self.heard(message)
+
+
+def _peer(sock: socket.socket) -> int:
+    """The id of the process at the other end (unix(7), SO_PEERCRED)."""
+    pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)
 
 
 def launch(directory: Path, title: str) -> ShimClient:

@@ -112,7 +112,8 @@ class SubprocessRuntime:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await sandbox.gone.wait()
         except TimeoutError:
-            os.kill(shim.pid, 9)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(shim.pid, 9)
             await sandbox.gone.wait()
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:

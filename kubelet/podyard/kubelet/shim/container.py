@@ -16,6 +16,7 @@ from podyard.kubelet.shim.log import LogFile
 from podyard.kubelet.shim.loop import Loop, Timer
 from podyard.kubelet.shim.namespaces import Namespaces
 from podyard.kubelet.shim.ports import PortWait, free_port
+from podyard.kubelet.shim.signals import signal_number
 from podyard.kubelet.shim.spawn import spawn
 from podyard.kubelet.shim.streams import ContainerStreams
 
@@ -86,7 +87,7 @@ class Container:
         )
         try:
             door = self._namespaces.container(config, self._directory)
-            self._pid = self._spawn(config["command"], streams.stdio, config["tty"], door)
+            self._pid = self._spawn(config["command"], self._env, streams.stdio, config["tty"], door)
         except StartError as error:
             streams.started()
             streams.close()
@@ -108,7 +109,8 @@ class Container:
 
     def exec(self, command: list[str], stdio: tuple[int, int, int], tty: bool) -> int:
         """Run a command beside the main process; returns its pid. Raises StartError."""
-        return self._spawn(command, stdio, tty, self._namespaces.beside(self._pid))
+        env = {**self._env, "TERM": "xterm"} if tty else self._env
+        return self._spawn(command, env, stdio, tty, self._namespaces.beside(self._pid))
 
     def stop(self, timeout: float, stopped: Callable[[], None]) -> None:
         """Ask it to end, insist after `timeout` seconds; `stopped` is called when it has ended."""
@@ -119,9 +121,9 @@ class Container:
         if timeout <= 0:
             self.kill()
             return
-        if self._pid:
-            os.kill(self._pid, signal.Signals[self._config["stopSignal"]])
         self._loop.call_later(timeout, self.kill)
+        if self._pid:
+            os.kill(self._pid, signal_number(self._config["stopSignal"]))
 
     def kill(self) -> None:
         """SIGKILL all of it, however deep, and again until nothing is left."""
@@ -141,10 +143,12 @@ class Container:
         self._give_up_at = time.monotonic() + DRAIN_SECONDS
         self._settle()
 
-    def _spawn(self, command: list[str], stdio: tuple[int, int, int], tty: bool, door: Door) -> int:
+    def _spawn(
+        self, command: list[str], env: dict[str, str], stdio: tuple[int, int, int], tty: bool, door: Door
+    ) -> int:
         directory = self._config["workingDir"]
         try:
-            return spawn(command, self._env, directory, self.marker, stdio, tty, door)
+            return spawn(command, env, directory, self.marker, stdio, tty, door)
         except StartError as error:
             raise StartError(f"unable to start container process: {error}") from None
 

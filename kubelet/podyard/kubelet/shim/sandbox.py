@@ -85,7 +85,7 @@ class Sandbox:
     def _add(self, sock: socket.socket) -> None:
         connection = Connection(self._loop, sock, self._received, self._connections.remove)
         self._connections.append(connection)
-        connection.send({"hello": os.getpid()})
+        connection.send({"hello": True})
 
     def _received(self, connection: Connection, request: dict[str, Any], fds: list[int]) -> None:
         number = request["id"]
