@@ -186,6 +186,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 async def test_a_host_becomes_a_node(server: Server, tmp_path: Path) -> None:
     joined = (await become(server.wish(tmp_path))).node
+    assert (tmp_path / "node").stat().st_mode & 0o777 == 0o700
     assert (joined.node_name, joined.settings.name) == ("n1", "c")
     assert joined.client_file.stat().st_mode & 0o777 == 0o600
     identity = replace(server.api.tls, cert=joined.client_file, key=joined.client_file)

@@ -109,6 +109,30 @@ async def test_connections_go_through_to_their_end(server: Path) -> None:
     inside.close()
 
 
+async def test_descriptors_are_used_up_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits then is let in later."""
+    inside = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.200.3.2", 0)
+    listener = socket.create_server(("127.200.3.1", 0))
+    listener.setblocking(False)
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, iter([OSError(errno.EMFILE, "Too many open files")])
+
+    async def fail_once(sock: socket.socket) -> object:
+        for failure in failures:
+            raise failure
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", fail_once)
+    through = gate.Gate("")
+    through.adopt(listener.getsockname(), inside.sockets[0].getsockname(), listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    assert await reader.read() == b""
+    assert list(failures) == []
+    writer.close()
+    through.close()
+    inside.close()
+
+
 def _may_make_namespaces() -> bool:
     return subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
 

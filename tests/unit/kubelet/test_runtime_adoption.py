@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,14 @@ async def test_a_new_kubelet_finds_running_pods(pods: Pods) -> None:
     assert result.stdout == b"hi\n"
     await pods.runtime.stop_container(container, 10)
     assert (await pods.runtime.container_status(container)).exit_code == 5
+
+
+async def test_others_do_not_see_what_a_container_is_given(pods: Pods) -> None:
+    await pods.sandbox()
+    sandboxes = pods.root / "sandboxes"
+    sandboxes.chmod(0o755)
+    await pods.restart_kubelet()
+    assert stat.S_IMODE(sandboxes.stat().st_mode) == 0o700
 
 
 async def test_exit_codes_and_logs_of_what_ended_meanwhile(pods: Pods, tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ async def _join(wish: Wish, where: Path) -> NodeConfig:
         identity = await bootstrap.get_certificate(rest, wish.node_name)
     index.remember(wish.name, where)
     node = NodeConfig(wish.name, str(where), wish.node_name, wish.node_ip, wish.server, settings)
-    (where / "pki").mkdir(parents=True, exist_ok=True, mode=0o700)
+    for directory in (where, where / "pki"):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     node.save()
     write_file(node.ca_file, ca, 0o644)
     write_file(node.client_file, identity, 0o600)

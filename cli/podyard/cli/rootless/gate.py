@@ -17,6 +17,7 @@ from podyard.api.resources import NODES, SERVICES
 from podyard.cli.rootless import listeners
 from podyard.client.client import Client, add_server_argument
 from podyard.client.informer import Informer, all_synced, run_informers
+from podyard.process.limits import raise_descriptor_limit
 from podyard.process.main import UserError
 from podyard.process.notify import notify
 from podyard.process.tls import add_tls_arguments, tls_files
@@ -25,6 +26,7 @@ Address = tuple[str, int]
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 128 * 1024
+RETRY_SECONDS = 0.1
 
 logger = logging.getLogger("gate")
 
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     """Run until cancelled."""
+    raise_descriptor_limit()
     client = Client(args.server, tls_files(args))
     gate = Gate(args.listeners)
     services, nodes = Informer(client, SERVICES), Informer(client, NODES)
@@ -143,7 +146,12 @@ class Gate:
         loop = asyncio.get_running_loop()
         with listener:
             while True:
-                client, _ = await loop.sock_accept(listener)
+                try:
+                    client, _ = await loop.sock_accept(listener)
+                except OSError as error:  # descriptors are used up: those who wait are let in later
+                    logger.warning("%s:%d: accept: %s", *address, error.strerror)
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
                 task = asyncio.create_task(_pass(client, self._targets[address]))
                 self._connections.add(task)
                 task.add_done_callback(self._connections.discard)

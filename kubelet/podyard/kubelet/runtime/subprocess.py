@@ -58,7 +58,13 @@ class SubprocessRuntime:
         self._features: asyncio.Task[Features] | None = None
 
     async def start(self) -> None:
-        """Find what an earlier kubelet left and watch it from now on."""
+        """Find what an earlier kubelet left and watch it from now on.
+
+        Only the kubelet's user gets into `root/sandboxes`: containers' environments have Secrets in them.
+        """
+        sandboxes = self._root / "sandboxes"
+        sandboxes.mkdir(parents=True, exist_ok=True)
+        sandboxes.chmod(0o700)
         await self._supervisor.start()
 
     async def features(self) -> Features:
