@@ -308,13 +308,25 @@ UPDATES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     (
         "Node",
         {"spec": HOST},
-        {"spec": {"podCIDRs": ["127.244.2.0/24"], "providerID": "x"}},
+        {"spec": {"podCIDR": "127.244.2.0/24", "podCIDRs": ["127.244.2.0/24"], "providerID": "x"}},
         [
             'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
             'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
         ],
     ),
     ("Node", {"spec": HOST}, {"spec": {"unschedulable": True}}, []),
+    (
+        "Node",
+        {"spec": HOST},
+        {"spec": {"podCIDR": "0.0.0.0/0"}},
+        ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'],
+    ),
+    (
+        "Node",
+        {"spec": {"podCIDR": "127.244.1.0/24"}},
+        {"spec": {"podCIDR": "127.244.2.0/24", "podCIDRs": ["127.244.2.0/24"]}},
+        ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'],
+    ),
     ("PriorityClass", {"value": 1}, {"value": 2}, ["value: Forbidden: may not be changed in an update."]),
     (
         "RoleBinding",

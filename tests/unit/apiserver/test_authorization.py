@@ -329,8 +329,10 @@ async def test_a_node_sees_the_secrets_of_its_pods_alone(admin: Client, node: Cl
 
 async def test_a_node_writes_its_own_node_alone(admin: Client, node: Client) -> None:
     labels = {"kubernetes.io/hostname": "node1", "mine": "yes"}
-    await node.create(NODES, {"metadata": {"name": "node1", "labels": labels}})
     await admin.create(NODES, {"metadata": {"name": "node2"}})
+    with_range: Object = {"metadata": {"name": "node1"}, "spec": {"podCIDR": "10.244.9.0/24"}}
+    assert "is not allowed to set podCIDRs" in await refusal(node.create(NODES, with_range))
+    await node.create(NODES, {"metadata": {"name": "node1", "labels": labels}})
     made = await refusal(node.create(NODES, {"metadata": {"name": "node3"}}))
     assert made == 'nodes "node3" is forbidden: node "node1" is not allowed to modify node "node3"'
     await node.patch(NODES, "node1", "", {"status": {"phase": "Running"}}, subresource="status")
@@ -341,6 +343,8 @@ async def test_a_node_writes_its_own_node_alone(admin: Client, node: Client) -> 
             "is not allowed to modify labels",
         ),
         ({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}, "is not allowed to modify taints"),
+        ({"spec": {"podCIDR": "10.244.9.0/24"}}, "is not allowed to modify podCIDRs"),
+        ({"spec": {"podCIDRs": ["10.244.9.0/24"]}}, "is not allowed to modify podCIDRs"),
     ]
     for patch, why in changes:
         assert why in await refusal(node.patch(NODES, "node1", "", patch))

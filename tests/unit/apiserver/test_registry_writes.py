@@ -34,6 +34,8 @@ from tests.unit.apiserver.registry_harness import (
     refusal,
 )
 
+ONE, TWO, SIX = "10.244.1.0/24", "10.244.2.0/24", "fd00::/64"
+
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
@@ -233,6 +235,36 @@ async def test_a_status_update_changes_the_status_alone(cluster: Cluster) -> Non
 async def test_a_node_comes_with_its_status(cluster: Cluster) -> None:
     node = {"metadata": {"name": "n"}, "status": {"capacity": {"cpu": "2"}}}
     assert (await cluster.create(NODES, node))["status"]["capacity"] == {"cpu": "2"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "both"),
+    [
+        ({}, (None, None)),
+        ({"podCIDR": ONE}, (ONE, [ONE])),
+        ({"podCIDRs": [ONE, SIX]}, (ONE, [ONE, SIX])),
+        ({"podCIDR": ONE, "podCIDRs": [ONE, SIX]}, (ONE, [ONE, SIX])),
+        ({"podCIDR": TWO, "podCIDRs": [ONE, SIX]}, (TWO, [TWO])),
+    ],
+)
+async def test_a_node_has_one_pod_network(cluster: Cluster, spec: Object, both: tuple[Any, Any]) -> None:
+    """The older field is the first of the newer one, and is what counts."""
+    made = (await cluster.create(NODES, {"metadata": {"name": "n"}, "spec": spec}))["spec"]
+    assert (made.get("podCIDR"), made.get("podCIDRs")) == both
+    if spec:
+        for change in (
+            {"podCIDR": "10.244.9.0/24"},
+            {"podCIDR": "0.0.0.0/0"},
+            {"podCIDR": None, "podCIDRs": ["0.0.0.0/0"]},
+            {"podCIDRs": [made["podCIDR"], "fd00:1::/64"]},
+        ):
+            with pytest.raises(StatusError, match="node updates may not change podCIDR") as caught:
+                await cluster.patch(NODES, "n", {"spec": change})
+            assert caught.value.code == 422
+        assert (await cluster.patch(NODES, "n", {"spec": {"podCIDR": None}}))["spec"] == made
+    await cluster.create(NODES, {"metadata": {"name": "late"}})
+    given = await cluster.patch(NODES, "late", {"spec": {"podCIDR": TWO}})
+    assert given["spec"] == {"podCIDR": TWO, "podCIDRs": [TWO]}
 
 
 async def test_scale(cluster: Cluster) -> None:

@@ -31,7 +31,8 @@ class Node:
         return str(address)
 
     def route(self, *, direct: dict[IPv4Network, str], overlay: dict[IPv4Network, str]) -> None:
-        routes = Routes(*({c: IPv4Address(a) for c, a in there.items()} for there in (direct, overlay)))
+        near, far = ({c: IPv4Address(a) for c, a in there.items()} for there in (direct, overlay))
+        routes = Routes(near, far)
         self.network.do(lambda: links.set_routes(routes, self.cidr, self.address))
 
     def routes(self) -> list[str]:

@@ -22,6 +22,7 @@ def node(name: str, address: str, cidr: str = "") -> dict[str, Any]:
     }
 
 
+CLUSTER = IPv4Network("10.244.0.0/16")
 OWN = node("node1", "10.10.0.1", "10.244.1.0/24")
 
 
@@ -47,16 +48,34 @@ OWN = node("node1", "10.10.0.1", "10.244.1.0/24")
             {"10.244.2.0/24": "10.10.0.2"},
             {},
         ),
+        ([node("evil", "10.10.0.6", "0.0.0.0/0")], {}, {}),
+        ([node("evil", "10.10.0.6", "10.96.0.0/24")], {}, {}),
+        ([node("evil", "10.10.0.6", "10.244.1.128/25")], {}, {}),
+        ([node("evil", "10.10.0.6", "10.244.0.0/16")], {}, {}),
+        (
+            [node("a", "10.10.0.2", "10.244.2.0/24"), node("evil", "10.10.0.6", "10.244.2.0/25")],
+            {"10.244.2.0/24": "10.10.0.2"},
+            {},
+        ),
     ],
     ids=[
         "alone", "neighbour", "second link", "behind a router", "both", "no podCIDR", "no address", "IPv6",
-        "invalid podCIDR", "on this host", "one podCIDR twice",
+        "invalid podCIDR", "on this host", "one podCIDR twice", "everything",
+        "outside of the cluster's", "a part of ours", "all of the cluster's", "a part of another's",
     ],
 )  # fmt: skip
 def test_plan(others: list[dict[str, Any]], direct: dict[str, str], overlay: dict[str, str]) -> None:
-    routes = plan([OWN, *others], "node1", LINKS)
+    routes = plan([*others, OWN], "node1", LINKS, CLUSTER)
     assert routes.direct == {IPv4Network(k): IPv4Address(v) for k, v in direct.items()}
     assert routes.overlay == {IPv4Network(k): IPv4Address(v) for k, v in overlay.items()}
+
+
+def test_what_is_not_routed_is_said() -> None:
+    others = [node("a", "10.10.0.2", "10.0.0.0/8"), node("b", "10.10.0.3", "10.244.1.0/25")]
+    assert plan([*others, OWN], "node1", LINKS, CLUSTER).refused == (
+        "no route to the pods of node a: its podCIDR 10.0.0.0/8 is not in --cluster-cidr 10.244.0.0/16",
+        "no route to the pods of node b: its podCIDR 10.244.1.0/25 overlaps 10.244.1.0/24 of node1",
+    )
 
 
 def test_the_end_of_a_tunnel_is_known_from_the_range_alone() -> None:

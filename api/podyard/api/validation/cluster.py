@@ -20,13 +20,22 @@ from podyard.api.validation.scheduling import taints
 _MAX_USER_PRIORITY = 1_000_000_000
 
 
+def pod_networks(spec: Object) -> list[str]:
+    """A NodeSpec's podCIDRs, of which podCIDR is the first and, where they differ, the one that counts.
+
+    Source: Convert_v1_NodeSpec_To_core_NodeSpec (pkg/apis/core/v1/conversion.go).
+    """
+    first, networks = spec.get("podCIDR"), spec.get("podCIDRs") or []
+    return [first] if first and networks[:1] != [first] else networks
+
+
 def node_create(node: Object) -> Errors:
     """A Node."""
     spec, status = node.get("spec") or {}, node.get("status") or {}
     yield from taints("metadata.taints", spec.get("taints"))
     for key in ("capacity", "allocatable"):
         yield from quantities.amounts(f"status.{key}", status.get(key))
-    networks = spec.get("podCIDRs") or []
+    networks = pod_networks(spec)
     for at, network in indexed("spec.podCIDRs", networks):
         yield from formats.cidr(at, network)
     if len({":" in network for network in networks}) < len(networks):
@@ -43,7 +52,7 @@ def node_update(new: Object, old: Object) -> Errors:
             yield duplicate(at, address)
         seen.append(address)
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if before.get("podCIDRs") and spec.get("podCIDRs") != before["podCIDRs"]:
+    if (networks := pod_networks(before)) and pod_networks(spec) != networks:
         detail = 'node updates may not change podCIDR except from "" to valid'
         yield forbidden("spec.podCIDRs", detail)
     if before.get("providerID") and spec.get("providerID") != before["providerID"]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from podyard.api.errors import StatusError, forbidden
 from podyard.apiserver.admission import Request
 from podyard.apiserver.authorization.node import node_of
+from podyard.apiserver.registry import Object
 
 _OWN_LABELS = frozenset(
     {
@@ -64,7 +65,10 @@ def _node(request: Request, node: str) -> str:
         return f'node "{node}" is not allowed to modify node "{request.name}"'
     new = request.obj or {}
     labels = (new.get("metadata") or {}).get("labels") or {}
+    networks = _pod_networks(new)
     if request.operation == "CREATE":
+        if any(networks):  # Kubernetes lets it; here the other nodes send there whatever goes to its range
+            return f'node "{node}" is not allowed to set podCIDRs'
         reserved = sorted(label for label in labels if not _may_label(label))
         if reserved:
             return f'node "{node}" is not allowed to set the following labels: {", ".join(reserved)}'
@@ -73,6 +77,8 @@ def _node(request: Request, node: str) -> str:
         old = request.old or {}
         if (new.get("spec") or {}).get("taints") != (old.get("spec") or {}).get("taints"):
             return f'node "{node}" is not allowed to modify taints'
+        if networks != _pod_networks(old):
+            return f'node "{node}" is not allowed to modify podCIDRs'
         if _changed(request, "ownerReferences"):
             return f'node "{node}" is not allowed to modify ownerReferences'
         before = (old.get("metadata") or {}).get("labels") or {}
@@ -81,6 +87,11 @@ def _node(request: Request, node: str) -> str:
         if reserved:
             return f'node "{node}" is not allowed to modify labels: {", ".join(reserved)}'
     return ""
+
+
+def _pod_networks(node: Object) -> tuple[object, object]:
+    spec = node.get("spec") or {}
+    return spec.get("podCIDR"), spec.get("podCIDRs")
 
 
 def _lease(request: Request, node: str) -> str:

@@ -147,7 +147,11 @@ class NetnsProvider:
 
     def _route(self, nodes: list[Object], network: IPv4Network) -> None:
         own, has_default = links.own_addresses()
-        self._routes = plan(nodes, self._node_name, own)
+        routes = plan(nodes, self._node_name, own, self._cluster)
+        if routes.refused != self._routes.refused:
+            for why in routes.refused:
+                logger.error("%s", why)
+        self._routes = routes
         links.set_routes(self._routes, network, self._node_ip)
         try:
             plain = [self._cluster, *map(IPv4Network, sorted(self._routes.direct.values()))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 from podyard.api.times import to_rfc3339
+from podyard.api.validation.cluster import pod_networks
 from podyard.apiserver.registry import Object
 from podyard.apiserver.registry.strategies import Context, Strategy, keep
 
@@ -54,6 +55,17 @@ class NodeStrategy(Strategy):
 
     def prepare_create(self, new: Object, context: Context) -> None:
         """Leave the status as it is."""
+        _keep_pod_networks_in_step(new)
+
+    def prepare_update(self, new: Object, old: Object, context: Context) -> None:
+        """The pod network is in two fields."""
+        super().prepare_update(new, old, context)
+        _keep_pod_networks_in_step(new)
+
+
+def _keep_pod_networks_in_step(node: Object) -> None:
+    if networks := pod_networks(node.get("spec") or {}):
+        node["spec"] |= {"podCIDR": networks[0], "podCIDRs": networks}
 
 
 class SecretStrategy(Strategy):
