@@ -99,11 +99,10 @@ def _index(holder: list[Any], key: str, length: int) -> int:
 
 
 def _get(holder: Any, key: str) -> Any:
+    """A missing key is null, as in kube-apiserver: fields that are not set are not in objects."""
     if isinstance(holder, list):
         return holder[_index(holder, key, len(holder))]
-    if key not in holder:
-        raise PatchError(f"unable to get nonexistent key: {key}: missing value")
-    return holder[key]
+    return holder.get(key)
 
 
 def _insert(holder: Any, key: str, value: Any) -> None:
@@ -152,17 +151,16 @@ def _replace(document: Object, operation: Object) -> None:
     holder, key = _parent(document, path)
     if holder is None:
         raise PatchError(f"replace operation does not apply: doc is missing path: {path}: missing value")
+    value = deep_copy(operation.get("value"))
+    if isinstance(holder, dict):
+        holder[key] = value
+        return
     try:
-        _get(holder, key)
+        holder[_index(holder, key, len(holder))] = value
     except PatchError:
         raise PatchError(
             f"replace operation does not apply: doc is missing key: {path}: missing value"
         ) from None
-    value = deep_copy(operation.get("value"))
-    if isinstance(holder, list):
-        holder[_index(holder, key, len(holder))] = value
-    else:
-        holder[key] = value
 
 
 def _move(document: Object, operation: Object) -> None:
@@ -171,7 +169,7 @@ def _move(document: Object, operation: Object) -> None:
     if holder is None:
         raise PatchError(f"move operation does not apply: doc is missing from path: {source}: missing value")
     value = _within(f"error in move for path: '{key}'", _get, holder, key)
-    _delete(holder, key)
+    _within(f"error in move for path: '{key}'", _delete, holder, key)
     _place(document, operation, value)
 
 
@@ -201,10 +199,7 @@ def _test(document: Object, operation: Object) -> None:
         holder, key = _parent(document, path)
         if holder is None:
             raise PatchError(f"test operation does not apply: is missing path: {path}: missing value")
-        if wanted is None and isinstance(holder, dict):
-            found = holder.get(key)
-        else:
-            found = _within(f"error in test for path: '{path}'", _get, holder, key)
+        found = _within(f"error in test for path: '{path}'", _get, holder, key)
     if not _equal(found, wanted):
         raise PatchError(f"testing value {path} failed: test failed")
 

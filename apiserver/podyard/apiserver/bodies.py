@@ -11,6 +11,7 @@ from aiohttp import web
 
 from podyard.api.errors import StatusError, bad_request, unsupported_media_type
 from podyard.api.resources import Resource
+from podyard.api.schema import check
 from podyard.apiserver.context import user_of, warnings_of
 from podyard.apiserver.protobuf import decode as protobuf
 from podyard.apiserver.protobuf.decode import Undecodable
@@ -133,6 +134,9 @@ async def read_delete_options(request: web.Request) -> Object:
         options = decode(body, request.content_type)
         if not isinstance(options, dict):
             raise bad_request("the request body is not a DeleteOptions object")
+        checked = check("v1", "DeleteOptions", options)
+        if checked.errors:
+            raise bad_request(f"DeleteOptions cannot be decoded: {checked.errors[0]}")
         return options
     options = {}
     query = request.query
@@ -149,9 +153,12 @@ def integer(query: Mapping[str, str], key: str, default: int = 0) -> int:
     """A whole number of the query. Raises StatusError 400."""
     text = query.get(key, "")
     try:
-        return int(text) if text else default
+        number = int(text) if text else default
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if not -(2**63) <= number < 2**63:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 def boolean(query: Mapping[str, str], key: str, default: bool = False) -> bool:

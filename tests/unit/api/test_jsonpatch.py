@@ -46,6 +46,8 @@ def op(kind: str, path: str, *value: Any, **more: Any) -> dict[str, Any]:
         ({"a": [1, 2]}, [op("replace", "/a/-1", 3), op("add", "/a/-1", 4)], {"a": [1, 3, 4]}),
         ({"a": 1}, [op("test", "/b"), op("test", "", {"a": 1})], {"a": 1}),
         ({"a": 1}, [op("add", "/b")], {"a": 1, "b": None}),
+        ({"a": {}}, [op("replace", "/a/b", 2)], {"a": {"b": 2}}),
+        ({"a": 1}, [{"op": "copy", "from": "/x", "path": "/b"}], {"a": 1, "b": None}),
         (
             {"metadata": {"annotations": {}}},
             [op("add", "/metadata/annotations/a~1b", "c")],
@@ -70,11 +72,7 @@ def test_json_patch(obj: dict[str, Any], operations: list[Any], result: dict[str
         ([op("test", "/a", 2)], "testing value /a failed: test failed", 422),
         ([op("test", "/a", True)], "testing value /a failed: test failed", 422),
         ([op("test", "/m", {"b": [True]})], "testing value /m failed: test failed", 422),
-        (
-            [op("test", "/x", 2)],
-            "error in test for path: '/x': unable to get nonexistent key: x: missing value",
-            422,
-        ),
+        ([op("test", "/x", 2)], "testing value /x failed: test failed", 422),
         ([op("test", "/x/y", 2)], "test operation does not apply: is missing path: /x/y: missing value", 422),
         (
             [op("remove", "/x")],
@@ -87,8 +85,13 @@ def test_json_patch(obj: dict[str, Any], operations: list[Any], result: dict[str
             422,
         ),
         (
-            [op("replace", "/x", 1)],
-            "replace operation does not apply: doc is missing key: /x: missing value",
+            [op("replace", "/l/5", 1)],
+            "replace operation does not apply: doc is missing key: /l/5: missing value",
+            422,
+        ),
+        (
+            [{"op": "move", "from": "/x", "path": "/z"}],
+            "error in move for path: 'x': Unable to remove nonexistent key: x: missing value",
             422,
         ),
         (

@@ -130,6 +130,10 @@ async def test_an_unknown_policy(cluster: Cluster) -> None:
     code, message = await refusal(cluster.delete(DEPLOYMENTS, "a", propagationPolicy="Sideways"))
     assert code == 422
     assert message.endswith('supported values: "Background", "Foreground", "Orphan"')
+    both = cluster.delete(DEPLOYMENTS, "a", propagationPolicy="Orphan", orphanDependents=True)
+    code, message = await refusal(both)
+    assert code == 422
+    assert message.endswith("orphanDependents and deletionPropagation cannot be both set")
 
 
 async def test_a_namespace_terminates_until_it_is_finalized(cluster: Cluster) -> None:

@@ -201,6 +201,14 @@ async def test_pages_show_one_moment(cluster: Cluster) -> None:
     assert ([item.name for item in last.items], last.continue_token) == (["c6"], "")
 
 
+async def test_a_page_without_a_size_is_the_whole_list(cluster: Cluster) -> None:
+    """As `kubectl get --chunk-size=-1` asks for."""
+    for n in range(3):
+        await cluster.create(CONFIGMAPS, config_map(f"c{n}"))
+    listed = await cluster.registry.list(CONFIGMAPS, "", limit=-1)
+    assert ([item.name for item in listed.items], listed.continue_token) == (["c0", "c1", "c2"], "")
+
+
 async def test_pages_with_a_selector_do_not_count_the_rest(cluster: Cluster) -> None:
     for n in range(4):
         await cluster.create(CONFIGMAPS, config_map(f"c{n}", labels={"even": str(n % 2 == 0).lower()}))

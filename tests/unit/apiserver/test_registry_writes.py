@@ -202,12 +202,29 @@ async def test_the_three_patches(cluster: Cluster) -> None:
         ("application/merge-patch+json", {"metadata": {"resourceVersion": "1"}}, 409),
         ("application/merge-patch+json", {"data": 3}, 422),
         ("application/merge-patch+json", {"dato": {}}, 422),
+        ("application/merge-patch+json", {"kind": "Secret"}, 422),
+        ("application/strategic-merge-patch+json", {"apiVersion": "v2"}, 422),
+        (JSON, [{"op": "replace", "path": "/kind", "value": 5}], 422),
     ],
 )
 async def test_patches_that_are_refused(cluster: Cluster, content_type: str, patch: Any, code: int) -> None:
     made = await cluster.create(CONFIGMAPS, config_map("a"))
     assert (await refusal(cluster.patch(CONFIGMAPS, "a", patch, content_type)))[0] == code
     assert await cluster.get(CONFIGMAPS, "a") == made
+
+
+@pytest.mark.parametrize(
+    ("content_type", "patch"),
+    [
+        ("application/merge-patch+json", {"kind": None, "apiVersion": None}),
+        (JSON, [{"op": "remove", "path": "/kind"}, {"op": "remove", "path": "/apiVersion"}]),
+    ],
+)
+async def test_a_patch_that_takes_the_kind_away_is_for_nothing(
+    cluster: Cluster, content_type: str, patch: Any
+) -> None:
+    made = await cluster.create(CONFIGMAPS, config_map("a"))
+    assert await cluster.patch(CONFIGMAPS, "a", patch, content_type) == made
 
 
 async def test_the_generation_counts_changes_of_spec(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import orjson
+import pytest
 import yaml
 
 from podyard.api.resources import CONFIGMAPS, PODS
@@ -75,6 +76,32 @@ async def test_delete_options_come_in_body_or_query(tmp_path: Path) -> None:
         await server.json("DELETE", f"{MAPS}/b?gracePeriodSeconds=3&propagationPolicy=Orphan")
         expected = {"gracePeriodSeconds": 3, "propagationPolicy": "Orphan"}
         assert registry.calls[-1][1]["delete_options"] == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"gracePeriodSeconds": "5"}, "cannot unmarshal string into Go struct field"),
+        ({"preconditions": "x"}, "DeleteOptions.preconditions"),
+        ({"propagationPolicy": []}, "DeleteOptions.propagationPolicy"),
+        ([], "not a DeleteOptions object"),
+    ],
+)
+async def test_delete_options_of_a_wrong_type(tmp_path: Path, body: object, message: str) -> None:
+    registry = MemoryRegistry()
+    registry.put(CONFIGMAPS, config_map("a"))
+    async with rest_server(registry, tmp_path) as server:
+        code, answer = await server.json("DELETE", f"{MAPS}/a", json=body)
+    assert code == 400
+    assert message in answer["message"]
+    assert registry.calls == []
+
+
+@pytest.mark.parametrize(("limit", "message"), [("x", "invalid syntax"), ("9" * 30, "value out of range")])
+async def test_a_limit_that_is_none(tmp_path: Path, limit: str, message: str) -> None:
+    async with rest_server(MemoryRegistry(), tmp_path) as server:
+        code, answer = await server.json("GET", f"{MAPS}?limit={limit}")
+    assert (code, answer["message"]) == (400, f'strconv.ParseInt: parsing "{limit}": {message}')
 
 
 async def test_delete_collection_and_list_pass_their_selectors(tmp_path: Path) -> None:

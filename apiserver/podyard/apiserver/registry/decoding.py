@@ -55,7 +55,18 @@ def decode(resource: Resource, obj: Object, options: WriteOptions) -> Object:
 
 
 def decode_patched(resource: Resource, obj: Object, patch: bytes, options: WriteOptions) -> Object:
-    """Check what a patch has made of an object; give it pruned. Raises StatusError 422."""
+    """Check what a patch has made of an object; give it pruned. Raises StatusError 422.
+
+    It stays what it is: a patch that took its kind or version away is as good as one that says them.
+    """
+    own = {"apiVersion": resource.group_version, "kind": resource.kind}
+    obj.update({key: value for key, value in own.items() if obj.get(key) is None})
+    if any(obj[key] != value for key, value in own.items()):
+        raise invalid_patch(
+            patch,
+            f"unable to decode {obj['apiVersion']}, Kind={obj['kind']} into {own['apiVersion']}, "
+            f"Kind={own['kind']}",
+        )
     checked = check(resource.group_version, resource.kind, obj)
     if checked.errors:
         raise invalid_patch(patch, checked.errors[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from podyard.api.errors import conflict, not_found, status_error
+from podyard.api.errors import StatusError, conflict, not_found, status_error
 from podyard.api.resources import Resource
 from podyard.api.times import from_rfc3339, to_rfc3339
 from podyard.apiserver.admission import Request
@@ -108,22 +108,28 @@ def _finalizers(current: list[str], policy: str | None) -> list[str]:
 def propagation_policy(delete_options: Object) -> str | None:
     """What is to become of dependents; None leaves it to the object's finalizers. StatusError 422."""
     policy: str | None = delete_options.get("propagationPolicy")
-    if policy is None and "orphanDependents" in delete_options:
-        orphan = delete_options["orphanDependents"]
+    orphan: bool | None = delete_options.get("orphanDependents")
+    if policy is None:
         return None if orphan is None else ("Orphan" if orphan else "Background")
-    if policy is not None and policy not in _POLICY_FINALIZERS:
+    if orphan is not None:
+        message = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        raise _wrong_policy("FieldValueInvalid", message)
+    if policy not in _POLICY_FINALIZERS:
         supported = ", ".join(f'"{name}"' for name in sorted(_POLICY_FINALIZERS))
         message = f'Unsupported value: "{policy}": supported values: {supported}'
-        cause = {"reason": "FieldValueNotSupported", "message": message, "field": "propagationPolicy"}
-        raise status_error(
-            422,
-            "Invalid",
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: {message}',
-            group="meta.k8s.io",
-            kind="DeleteOptions",
-            causes=[cause],
-        )
+        raise _wrong_policy("FieldValueNotSupported", message)
     return policy
+
+
+def _wrong_policy(reason: str, message: str) -> StatusError:
+    return status_error(
+        422,
+        "Invalid",
+        f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: {message}',
+        group="meta.k8s.io",
+        kind="DeleteOptions",
+        causes=[{"reason": reason, "message": message, "field": "propagationPolicy"}],
+    )
 
 
 def _check_preconditions(resource: Resource, obj: Object, preconditions: Object) -> None:

@@ -47,7 +47,7 @@ def list_entries(
         wanted = parse_version(resource_version)
         if wanted > cacher.revision:
             raise too_large(wanted, cacher.revision)
-        if resource_version_match == "Exact" or (limit and not resource_version_match):
+        if resource_version_match == "Exact" or (limit > 0 and not resource_version_match):
             revision = wanted
     try:
         if revision >= cacher.revision:
@@ -67,7 +67,7 @@ def _page(
     if after != ("", ""):
         entries = (e for e in entries if (e.stored.namespace, e.stored.name) > after)
     chosen = (entry.stored for entry in entries if selection.matches(entry))
-    if not limit:
+    if limit <= 0:
         return Listed(list(chosen), revision)
     items = list(itertools.islice(chosen, limit))
     rest = sum(1 for _ in chosen) if not selection.selects else None
