@@ -21,6 +21,7 @@ from podyard.apiserver.bodies import MAX_BODY_BYTES, boolean
 from podyard.apiserver.context import info_of, known_info, set_info, set_user, user_of, warnings_of
 from podyard.apiserver.registry import User
 from podyard.apiserver.requestinfo import RequestInfo, no_such_resource, resolve
+from podyard.apiserver.standing_warnings import standing_warnings
 from podyard.apiserver.tokens.claims import AUTHENTICATED, groups_of_user
 
 log = logging.getLogger(__name__)
@@ -173,18 +174,9 @@ def attributes_of(user: User, info: RequestInfo, query: Mapping[str, str]) -> At
 @web.middleware
 async def send_warnings(request: web.Request, handler: Next) -> web.StreamResponse:
     """Send the collected warnings with an answer that has not begun."""
-    if (warning := deprecation(info_of(request))) is not None:
-        warnings_of(request).append(warning)
+    warnings_of(request).extend(standing_warnings(info_of(request)))
     response = await handler(request)
     if not response.prepared:
         for text in dict.fromkeys(warnings_of(request)):
             response.headers.add("Warning", warning_header(text))
     return response
-
-
-def deprecation(info: RequestInfo) -> str | None:
-    """Kubernetes' own warning about an API that is on its way out."""
-    resource = info.resource
-    if resource is None or (resource.group, resource.plural) != ("", "endpoints"):
-        return None
-    return "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from podyard.api.errors import status_error
+from podyard.api.resources import RESOURCES
 from podyard.apiserver.authz import Attributes, Decision
 from podyard.apiserver.context import RestConfig
 from podyard.apiserver.registry import User
+from podyard.apiserver.standing_warnings import _WITHOUT_EFFECT
 from tests.unit.apiserver.rest_registry import MemoryRegistry
 from tests.unit.apiserver.rest_server import rest_server
 
@@ -152,6 +154,23 @@ async def test_endpoints_are_deprecated(tmp_path: Path) -> None:
             )
         async with server.client.get("/api/v1/services") as response:
             assert "Warning" not in response.headers
+
+
+async def test_kinds_that_nothing_acts_on(tmp_path: Path) -> None:
+    path = "/apis/apps/v1/namespaces/ns/statefulsets"
+    body = {"metadata": {"name": "a", "namespace": "ns"}}
+    async with rest_server(MemoryRegistry(), tmp_path) as server:
+        async with server.client.post(path, json=body) as response:
+            assert response.status == 201
+            assert response.headers.getall("Warning") == [
+                '299 - "statefulsets.apps are stored, but nothing in this cluster acts on them"'
+            ]
+        async with server.client.get(path) as response:
+            assert "Warning" not in response.headers
+
+
+def test_they_are_kinds_of_the_api() -> None:
+    assert {one.group_resource for one in RESOURCES} >= _WITHOUT_EFFECT
 
 
 async def test_requests_are_named_and_counted(tmp_path: Path) -> None:
