@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from podyard.api.errors import StatusError
 from podyard.api.resources import BINDINGS, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, find
 from podyard.apiserver.registry import Object
 from tests.unit.apiserver.registry_harness import (
@@ -201,15 +203,20 @@ async def evict(cluster: Cluster, name: str) -> None:
     )
 
 
-async def test_eviction_honours_disruption_budgets(cluster: Cluster) -> None:
+async def ready_pods(cluster: Cluster, *names: str) -> None:
+    """Pods that serve, and a budget that wants two of them."""
     budgets = find("policy", "v1", "poddisruptionbudgets")
     assert budgets
-    spec = {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 1}
+    spec = {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 2}
     await cluster.create(budgets, {"metadata": {"name": "b"}, "spec": spec})
     ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
-    for name in ("p", "q"):
+    for name in names:
         await cluster.create(PODS, pod(name, node="n", labels={"app": "a"}))
         await cluster.patch(PODS, name, ready, subresource="status")
+
+
+async def test_eviction_honours_disruption_budgets(cluster: Cluster) -> None:
+    await ready_pods(cluster, "p", "q", "r")
     await evict(cluster, "p")
     assert "deletionTimestamp" in (await cluster.get(PODS, "p"))["metadata"]
     assert await refusal(evict(cluster, "q")) == (
@@ -217,3 +224,13 @@ async def test_eviction_honours_disruption_budgets(cluster: Cluster) -> None:
         "Cannot evict pod as it would violate the pod's disruption budget.",
     )
     assert "deletionTimestamp" not in (await cluster.get(PODS, "q"))["metadata"]
+
+
+async def test_evictions_at_the_same_time_share_a_budget(cluster: Cluster) -> None:
+    names = ("p", "q", "r")
+    await ready_pods(cluster, *names)
+    results = await asyncio.gather(*(evict(cluster, name) for name in names), return_exceptions=True)
+    codes = [result.code if isinstance(result, StatusError) else result for result in results]
+    assert codes == [None, 429, 429]
+    going = ["deletionTimestamp" in (await cluster.get(PODS, name))["metadata"] for name in names]
+    assert going == [True, False, False]

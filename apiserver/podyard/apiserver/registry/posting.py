@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import orjson
@@ -28,6 +29,7 @@ class PodPosts:
         self._writer = writer
         self._deleter = deleter
         self._clock = clock
+        self._evicting = asyncio.Lock()
 
     async def bind(self, namespace: str, name: str, obj: Object, options: WriteOptions) -> Stored:
         """Put a pod on a node. 409 when it is on one, or going."""
@@ -53,13 +55,14 @@ class PodPosts:
     async def evict(self, namespace: str, name: str, obj: Object, options: WriteOptions) -> Stored:
         """Delete a pod, unless a PodDisruptionBudget wants it: 429."""
         eviction = decode(EVICTION, obj, options)
-        pod = self._store.lookup("pods", namespace, name)
-        if pod is None:
-            raise not_found(PODS, name)
-        budgets = self._store.objects("poddisruptionbudgets.policy", namespace)
-        check_budgets(pod, budgets, self._store.objects("pods", namespace))
         delete_options = eviction.get("deleteOptions") or {}
         if delete_options.get("dryRun"):
             options = replace(options, dry_run=True)
-        await self._deleter.delete(PODS, namespace, name, delete_options, options)
+        async with self._evicting:  # the next one sees what this one has taken of the budget
+            pod = self._store.lookup("pods", namespace, name)
+            if pod is None:
+                raise not_found(PODS, name)
+            budgets = self._store.objects("poddisruptionbudgets.policy", namespace)
+            check_budgets(pod, budgets, self._store.objects("pods", namespace))
+            await self._deleter.delete(PODS, namespace, name, delete_options, options)
         return Stored(namespace, name, self._store.cacher.revision, orjson.dumps(SUCCESS))
