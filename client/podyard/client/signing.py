@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 
 _USAGES = {KUBELET_CLIENT: "client auth", KUBELET_SERVING: "server auth"}
+
+
+logger = logging.getLogger("signing")
 
 
 class NotSigned(Exception):
@@ -73,6 +77,7 @@ async def obtain(client: Client, wanted: Wanted) -> bytes:
     whose = certificates.subject(wanted.user, "system:nodes")
     pem = certificates.signing_request(key, whose, wanted.names)
     made = await client.create(CERTIFICATESIGNINGREQUESTS, make_request(wanted, pem))
+    logger.info("request %s for a certificate of %s", made["metadata"]["name"], wanted.user)
     return await _signed(client, made) + certificates.key_pem(key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from pathlib import Path
@@ -26,13 +27,29 @@ class Certificate:
         self._wanted = wanted
         self._file = file
         self._rng = rng
+        self._made = asyncio.Event()
 
     def is_good(self) -> bool:
         """Whether there is one that is valid now, for the names that are wanted."""
         span = lifetime(self._file, self._wanted.names)
         return span is not None and span[0] <= self._clock.now() < span[1]
 
-    async def get(self) -> None:
+    async def available(self) -> None:
+        """Wait until there is one that is valid, which `keep` sees to."""
+        if not self.is_good():
+            await self._made.wait()
+
+    async def keep(self) -> None:
+        """For ever: ask for a new one when the one that is there has had most of its time."""
+        while True:
+            span = lifetime(self._file, self._wanted.names)
+            if span is not None:
+                seconds = renewal(span, self._rng.random()) - self._clock.now()
+                await self._clock.sleep(max(RETRY_SECONDS, seconds))
+            await self._get()
+            self._made.set()
+
+    async def _get(self) -> None:
         """Ask for a new one until it is there."""
         # Late, as in `podyard.client.signing`.
         from podyard.process.certificates import write_file
@@ -47,15 +64,6 @@ class Certificate:
                 logger.warning("no new certificate for %s yet: %s", self._wanted.user, error)
             await self._clock.sleep(delay)
             delay = min(delay * 2, MAX_RETRY_SECONDS)
-
-    async def keep(self) -> None:
-        """For ever: ask for a new one when the one that is there has had most of its time."""
-        while True:
-            span = lifetime(self._file, self._wanted.names)
-            if span is not None:
-                seconds = renewal(span, self._rng.random()) - self._clock.now()
-                await self._clock.sleep(max(RETRY_SECONDS, seconds))
-            await self.get()
 
 
 def renewal(span: tuple[float, float], chance: float) -> float:

@@ -14,8 +14,6 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
-import grpc.aio
-
 from podyard.api.resources import PODS, SERVICES
 from podyard.client.client import Client, add_server_argument
 from podyard.client.events import EventRecorder
@@ -35,6 +33,7 @@ from podyard.kubelet.pulling import ImagePuller
 from podyard.kubelet.runtime import ContainerRuntime, Features, subprocess
 from podyard.kubelet.starter import ContainerStarter
 from podyard.kubelet.status_manager import StatusManager
+from podyard.kubelet.stream_server import StreamServer
 from podyard.kubelet.streaming import StreamingService
 from podyard.kubelet.volumes.node_volumes import NodeVolumes, unmount_all
 from podyard.kubelet.volumes.object_cache import ObjectCache
@@ -44,10 +43,12 @@ from podyard.process.clock import Clock, RealClock
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
-from podyard.process.tls import TlsFiles, add_tls_arguments, tls_files
-from podyard.proto.streaming_pb2_grpc import add_StreamingServicer_to_server
+from podyard.process.tls import add_tls_arguments, tls_files
 
 DEFAULT_PORT = 10250
+
+STREAMS_SECONDS = 5.0
+"""A new node says that it is ready when it serves streams, too, or else after this time."""
 
 logger = logging.getLogger("kubelet")
 
@@ -213,70 +214,67 @@ async def _serve(
         from podyard.kubelet.metrics import export_metrics
 
         export_metrics(kubelet)
-    certificates = _certificates(args, client, clock, addresses)
-    for certificate in certificates[1:]:
-        if not certificate.is_good():
-            await agent.register()  # it is signed for the addresses that the Node has
-            await certificate.get()
+    own, serving = _certificates(args, client, clock, addresses)
     served = replace(tls, cert=args.tls_cert_file, key=args.tls_cert_file) if args.tls_cert_file else tls
-    server = await serve_streams(StreamingService(runtime, kubelet.find), args.node_ip, args.port, served)
+    service = StreamingService(runtime, kubelet.find)
+    streams = StreamServer(service, (args.node_ip, args.port), served, serving, clock)
+    await streams.start()
     metrics = await serve_metrics(args.metrics_address)
     try:
         async with asyncio.TaskGroup() as group:
-            for work in (recorder.run, context.statuses.run, agent.run, kubelet.run):
+            for work in (recorder.run, context.statuses.run, agent.run, kubelet.run, streams.run):
                 group.create_task(work())
             if routes is not None:
                 group.create_task(routes.run())
             group.create_task(client.follow_certificate())
-            for certificate in certificates:
-                group.create_task(certificate.keep())
-            group.create_task(_announce(args.node_name, agent, pods, services))
+            if own is not None:
+                group.create_task(own.keep())
+            if serving is not None:
+                group.create_task(_keep_serving(serving, agent))
+            group.create_task(_announce(args.node_name, agent, streams, pods, services))
     finally:
         if metrics is not None:
             metrics.close()
-        await server.stop(grace=None)
+        await streams.stop()
         await client.close()
 
 
 def _certificates(
     args: argparse.Namespace, client: Client, clock: Clock, addresses: Addresses
-) -> list[Certificate]:
-    """Those that this kubelet renews: the client's, then the server's."""
+) -> tuple[Certificate | None, Certificate | None]:
+    """Those that this kubelet renews: the client's, and the one to serve with."""
     if not args.rotate_certificates:
-        return []
+        return None, None
+    own = Certificate(client, clock, Wanted(args.node_name, KUBELET_CLIENT), args.cert_file, random.Random())
+    if not args.tls_cert_file:
+        return own, None
     names = dict.fromkeys((args.node_name, addresses.internal, addresses.external))
-    wanted = [(Wanted(args.node_name, KUBELET_CLIENT), args.cert_file)]
-    if args.tls_cert_file:
-        wanted.append((Wanted(args.node_name, KUBELET_SERVING, tuple(names)), args.tls_cert_file))
-    return [Certificate(client, clock, what, file, random.Random()) for what, file in wanted]
+    wanted = Wanted(args.node_name, KUBELET_SERVING, tuple(names))
+    return own, Certificate(client, clock, wanted, args.tls_cert_file, random.Random())
 
 
-async def _announce(node: str, agent: NodeAgent, pods: Informer, services: Informer) -> None:
+async def _keep_serving(certificate: Certificate, agent: NodeAgent) -> None:
+    await agent.registered()  # it is signed for the addresses that the Node has
+    await certificate.keep()
+
+
+async def _announce(
+    node: str, agent: NodeAgent, streams: StreamServer, pods: Informer, services: Informer
+) -> None:
     notify(STATUS="registering the node")
     await agent.ready()
     await pods.synced()
     await services.synced()
+    try:
+        async with asyncio.timeout(STREAMS_SECONDS):
+            await streams.serving()
+    except TimeoutError:
+        why = "exec and logs wait for a certificate, which nobody has approved (kubectl get csr)"
+        logger.warning("node %s is ready, but %s", node, why)
+        notify(READY=1, STATUS=f"node {node} is ready, but {why}")
+        await streams.serving()
     logger.info("node %s is ready", node)
     notify(READY=1, STATUS=f"node {node} is ready")
-
-
-SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # else two kubelets would share the port, and streams, without noticing
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.http2.max_ping_strikes", 0),  # the apiserver's keepalives are welcome while a stream is silent
-]
-
-
-async def serve_streams(service: StreamingService, host: str, port: int, tls: TlsFiles) -> grpc.aio.Server:
-    """Serve streams on host:port. Raises UserError when that cannot be had."""
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    add_StreamingServicer_to_server(service, server)
-    try:
-        server.add_secure_port(f"{host}:{port}", tls.server_credentials())
-    except (RuntimeError, OSError) as error:
-        raise UserError(f"cannot serve streams on port {port} of {host}: {error}") from None
-    await server.start()
-    return server
 
 
 def _text(path: str) -> str:

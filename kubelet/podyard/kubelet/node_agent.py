@@ -63,7 +63,7 @@ class NodeAgent:
         self._network_configured = network_configured
         self._name: str = node["metadata"]["name"]
         self._problem = network_not_ready(node)
-        self._registered = False
+        self._registered = asyncio.Event()
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
         self._informer = Informer(client, NODES, field_selector=f"metadata.name={self._name}", clock=clock)
@@ -82,15 +82,14 @@ class NodeAgent:
         """Wait until the apiserver knows that the node is Ready."""
         await self._ready.wait()
 
-    async def register(self) -> None:
-        """Make the node known, however long that takes; once."""
-        if not self._registered:
-            await self._patiently("register the node", self._register)
-            self._registered = True
+    async def registered(self) -> None:
+        """Wait until the apiserver knows the node, with its addresses."""
+        await self._registered.wait()
 
     async def run(self) -> None:
-        """Register, then report for ever."""
-        await self.register()
+        """Register, however long that takes, then report for ever."""
+        await self._patiently("register the node", self._register)
+        self._registered.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._informer.run())
             group.create_task(self._report())

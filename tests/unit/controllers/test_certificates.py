@@ -22,6 +22,7 @@ from podyard.controllers.certificates.requests import (
     CLIENT,
     KUBELET_CLIENT,
     KUBELET_SERVING,
+    Verdict,
     approval,
     problem,
     read,
@@ -114,7 +115,7 @@ def test_subjects(attributes: list[tuple[x509.ObjectIdentifier, str]], signer: s
     found = problem(read(asked))
     assert found.startswith(why)
     assert bool(found) is bool(why)
-    assert not approval(read(asked), [])
+    assert not approval(read(asked), []).approved
 
 
 def node(name: str, *addresses: str) -> Object:
@@ -149,7 +150,23 @@ def node(name: str, *addresses: str) -> Object:
 )
 def test_what_is_approved(asked: Object, approved: bool) -> None:
     nodes = [node("node1", "10.0.0.1", "10.0.0.3"), node("node2", "10.0.0.2", "10.0.0.3")]
-    assert bool(approval(read(asked), nodes)) is approved
+    assert approval(read(asked), nodes).approved is approved
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (serving("node1", "10.0.0.3"), "address 10.0.0.3 also belongs to node node2"),
+        (serving("node1", "10.0.0.9"), "address 10.0.0.9 does not belong to node node1"),
+        (serving("node1", "node2"), "node2 is not the name of node node1"),
+        (serving("node1", username="jane"), "jane asks for one of system:node:node1"),
+        (request(organization="x", **ITSELF), "subject organization is not system:nodes"),
+        (request("jane", signer=CLIENT, usages=["client auth"]), ""),
+    ],
+)
+def test_why_something_is_not_approved(asked: Object, why: str) -> None:
+    nodes = [node("node1", "10.0.0.1", "10.0.0.3"), node("node2", "10.0.0.3")]
+    assert approval(read(asked), nodes) == Verdict(False, why)
 
 
 def test_a_certificate() -> None:
@@ -249,6 +266,32 @@ async def test_a_kubelet_gets_its_certificates(plane: ControlPlane) -> None:
         )
         # Its addresses become known with its Node.
         await kubelet.create(NODES, node("node1", "10.0.0.1"))
+        await plane.until(
+            CERTIFICATESIGNINGREQUESTS, lambda found: outcome(found)["serving"] == "Approved,Issued", None
+        )
+    finally:
+        await kubelet.close()
+
+
+async def test_an_address_is_free_when_its_node_is_deleted(
+    plane: ControlPlane, caplog: pytest.LogCaptureFixture
+) -> None:
+    await plane.client.create(NODES, node("old", "10.0.0.1"))
+    kubelet = Client(plane.apiserver.target, plane.apiserver.authority.issue(NODE1, NODES_GROUP))
+    try:
+        await kubelet.create(NODES, node("node1", "10.0.0.1"))
+        await kubelet.create(
+            CERTIFICATESIGNINGREQUESTS, {**serving("node1", "10.0.0.1"), "metadata": {"name": "serving"}}
+        )
+        await kubelet.create(CERTIFICATESIGNINGREQUESTS, {**request(), "metadata": {"name": "later"}})
+        await plane.until(  # requests are looked at in turn
+            CERTIFICATESIGNINGREQUESTS,
+            lambda found: outcome(found) == {"serving": "", "later": "Approved,Issued"},
+            None,
+        )
+        said = "request serving (kubernetes.io/kubelet-serving) is not approved: "
+        assert f"{said}address 10.0.0.1 also belongs to node old" in caplog.text
+        await plane.client.delete(NODES, "old")
         await plane.until(
             CERTIFICATESIGNINGREQUESTS, lambda found: outcome(found)["serving"] == "Approved,Issued", None
         )

@@ -6,12 +6,13 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, LEASES
+from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, LEASES, NODES
 from podyard.client import client as client_module
 from podyard.client.client import Client, Object
 from podyard.client.factory import InformerFactory
@@ -19,14 +20,15 @@ from podyard.client.signing import KUBELET_CLIENT, Wanted, obtain
 from podyard.controllers.certificates.approver import CertificateApprovingController
 from podyard.controllers.certificates.signer import CertificateSigningController
 from podyard.kubelet import certificates as module
-from podyard.kubelet import node_agent
+from podyard.kubelet import command, node_agent
 from podyard.process.certificates import load_authority, write_file
 from podyard.process.clock import RealClock
 from tests.support.apiserver import RunningApiserver, running_apiserver
 from tests.support.certificates import client_context
-from tests.unit.kubelet.kubelet_harness import Cluster
+from tests.unit.kubelet.kubelet_harness import PATIENCE_SECONDS, Cluster
 
 SECONDS = 5.0
+Reports = asyncio.Queue[dict[str, str | int]]
 CLIENT, SERVING = "kube-apiserver-client-kubelet", "kubelet-serving"
 
 
@@ -41,6 +43,14 @@ class Joined(Cluster):
         others = [word for word in super().arguments() if not word.startswith(("--cert-file", "--key-file"))]
         files = [f"--cert-file={self.pem}", f"--key-file={self.pem}", f"--tls-cert-file={self.serving}"]
         return [*others, *files, "--rotate-certificates"]
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
+    """What the kubelet tells its supervisor."""
+    found = Reports()
+    monkeypatch.setattr(command, "notify", lambda **fields: found.put_nowait(fields))
+    return found
 
 
 @pytest.fixture
@@ -64,22 +74,16 @@ async def server() -> AsyncIterator[RunningApiserver]:
 
 
 async def test_certificates_are_renewed_while_the_kubelet_runs(
-    server: RunningApiserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: RunningApiserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: Reports
 ) -> None:
     monkeypatch.setattr(client_module, "CERTIFICATE_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(node_agent, "LEASE_RENEW_SECONDS", 0.2)
-    admin = Client(server.target, server.tls)
-    node = Joined(server, tmp_path / "data", admin)
-    node.pem, node.serving = tmp_path / "client.pem", tmp_path / "serving.pem"
-    # As `podyard join` does, but that the one who asks is a node already.
-    first = Client(server.target, server.authority.issue("system:node:node1", "system:nodes"))
-    write_file(node.pem, await obtain(first, Wanted("node1", KUBELET_CLIENT)), 0o600)
-    await first.close()
-    informers = [asyncio.create_task(one.run()) for one in (node.pods, node.events, node.nodes)]
-    try:
+    async with joined(server, tmp_path) as node:
+        admin = node.client
         await node.start_kubelet()
         begun = x509.load_pem_x509_certificate(node.pem.read_bytes())
+        assert await ready(reports) == "node node1 is ready"
         served = await certificate_served(server, node)
         assert sorted(str(n.value) for n in names(served)) == [node.node_ip, "node1"]
         requests = admin.watch(CERTIFICATESIGNINGREQUESTS)
@@ -99,6 +103,48 @@ async def test_certificates_are_renewed_while_the_kubelet_runs(
                     break
         assert x509.load_pem_x509_certificate(node.pem.read_bytes()) != begun
         assert await certificate_served(server, node) != served
+
+
+async def test_a_node_is_ready_without_a_certificate_to_serve_with(
+    server: RunningApiserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: Reports
+) -> None:
+    """Another Node has its address: it serves no streams until that one is gone."""
+    monkeypatch.setattr(command, "STREAMS_SECONDS", 0.05)
+    async with joined(server, tmp_path) as node:
+        addresses = [{"type": "InternalIP", "address": node.node_ip}]
+        await node.client.create(NODES, {"metadata": {"name": "old"}, "status": {"addresses": addresses}})
+        await node.start_kubelet()
+        with pytest.raises(ConnectionRefusedError):
+            await certificate_served(server, node)
+        assert await ready(reports) == (
+            "node node1 is ready, but exec and logs wait for a certificate, which nobody has approved "
+            "(kubectl get csr)"
+        )
+        await node.client.delete(NODES, "old")
+        assert await ready(reports) == "node node1 is ready"
+        assert await certificate_served(server, node)
+
+
+async def ready(reports: Reports) -> str:
+    """The status of the kubelet's next report that it is ready."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "READY" not in (report := await reports.get()):
+            continue
+    return str(report["STATUS"])
+
+
+@asynccontextmanager
+async def joined(server: RunningApiserver, directory: Path) -> AsyncIterator[Joined]:
+    admin = Client(server.target, server.tls)
+    node = Joined(server, directory / "data", admin)
+    node.pem, node.serving = directory / "client.pem", directory / "serving.pem"
+    # As `podyard join` does, but that the one who asks is a node already.
+    first = Client(server.target, server.authority.issue("system:node:node1", "system:nodes"))
+    write_file(node.pem, await obtain(first, Wanted("node1", KUBELET_CLIENT)), 0o600)
+    await first.close()
+    informers = [asyncio.create_task(one.run()) for one in (node.pods, node.events, node.nodes)]
+    try:
+        yield node
     finally:
         await node.stop_kubelet()
         for task in informers:

@@ -18,9 +18,9 @@ import pytest
 from podyard.cli.cluster import pki
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.client.client import STATUS_METADATA
-from podyard.kubelet.command import serve_streams
 from podyard.kubelet.observed import Observed, observe
 from podyard.kubelet.pod_worker import PodWorker
+from podyard.kubelet.stream_server import serve_streams
 from podyard.kubelet.streaming import StreamingService
 from podyard.process.main import UserError
 from podyard.process.tls import TlsFiles

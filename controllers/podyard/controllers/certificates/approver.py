@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, NODES
 from podyard.client.client import Client
 from podyard.client.controller import run_workers
@@ -10,9 +12,11 @@ from podyard.client.workqueue import WorkQueue
 from podyard.controllers.certificates.requests import approval, is_decided, read
 from podyard.controllers.meta import Object, status_of
 
+logger = logging.getLogger("csrapproving")
+
 
 class CertificateApprovingController:
-    """Looks at new requests, and again at those still open when a Node has changed its addresses."""
+    """Looks at new requests, and again at those still open when a Node has other addresses, or is gone."""
 
     def __init__(self, client: Client, informers: InformerFactory) -> None:
         self._client = client
@@ -33,7 +37,7 @@ class CertificateApprovingController:
             self._queue.add(new["metadata"]["name"])
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None or status_of(old or {}).get("addresses") == status_of(new).get("addresses"):
+        if status_of(old or {}).get("addresses") == status_of(new or {}).get("addresses"):
             return
         for request in self._requests.list():
             self._request_changed(None, request)
@@ -47,10 +51,12 @@ class CertificateApprovingController:
             asked = read(request)
         except ValueError:
             return
-        why = approval(asked, self._nodes.list())
-        if not why:
+        verdict = approval(asked, self._nodes.list())
+        if not verdict.approved:
+            if verdict.why:
+                logger.warning("request %s (%s) is not approved: %s", name, asked.signer, verdict.why)
             return
-        condition = {"type": "Approved", "status": "True", "reason": "AutoApproved", "message": why}
+        condition = {"type": "Approved", "status": "True", "reason": "AutoApproved", "message": verdict.why}
         status = status_of(request)
         conditions = [*(status.get("conditions") or ()), condition]
         approved = {**request, "status": {**status, "conditions": conditions}}

@@ -115,29 +115,52 @@ def problem(asked: Asked) -> str:
     return ""
 
 
-def approval(asked: Asked, nodes: Iterable[Object]) -> str:
-    """Why it is approved without a person, "" when it is left to one.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request is `approved` by rule, else left to a person, and `why`.
+
+    "" for what no rule is about.
+    """
+
+    approved: bool
+    why: str = ""
+
+
+def approval(asked: Asked, nodes: Iterable[Object]) -> Verdict:
+    """Whether it is approved without a person.
 
     A kubelet gets a client certificate for its node, by a bootstrap token the first time and by the
     one it has afterwards. It gets one to serve with for its own name and for the addresses that its Node
     has, and no other Node has: Kubernetes leaves this to whoever knows the addresses of machines.
     """
-    if asked.signer not in (KUBELET_CLIENT, KUBELET_SERVING) or problem(asked):
-        return ""
+    if asked.signer not in (KUBELET_CLIENT, KUBELET_SERVING):
+        return Verdict(False)
+    if why := problem(asked):
+        return Verdict(False, why)
     itself = NODES in asked.groups and asked.user == asked.common_name
+    if asked.signer == KUBELET_CLIENT and not itself and BOOTSTRAPPERS in asked.groups:
+        return Verdict(True, "Auto approving kubelet client certificate after SubjectAccessReview.")
+    if not itself:
+        return Verdict(False, f"{asked.user} asks for one of {asked.common_name}")
     if asked.signer == KUBELET_CLIENT:
-        if itself:
-            return "Auto approving self kubelet client certificate after SubjectAccessReview."
-        if BOOTSTRAPPERS in asked.groups:
-            return "Auto approving kubelet client certificate after SubjectAccessReview."
-        return ""
-    name = asked.common_name.removeprefix(NODE_PREFIX)
-    addresses = {node["metadata"]["name"]: _addresses(node) for node in nodes}
-    own = addresses.pop(name, frozenset())
-    foreign = frozenset().union(*addresses.values())
-    wanted = frozenset(asked.addresses)
-    if itself and set(asked.dns_names) <= {name} and wanted <= own and not wanted & foreign:
-        return "Auto approving kubelet serving certificate for the addresses of its node."
+        return Verdict(True, "Auto approving self kubelet client certificate after SubjectAccessReview.")
+    if why := _not_its_own(asked, nodes):
+        return Verdict(False, why)
+    return Verdict(True, "Auto approving kubelet serving certificate for the addresses of its node.")
+
+
+def _not_its_own(asked: Asked, nodes: Iterable[Object]) -> str:
+    """Which name or address is not the node's alone, "" when all are."""
+    node = asked.common_name.removeprefix(NODE_PREFIX)
+    if others := sorted(set(asked.dns_names) - {node}):
+        return f"{others[0]} is not the name of node {node}"
+    holders = {each["metadata"]["name"]: _addresses(each) for each in nodes}
+    own = holders.pop(node, frozenset())
+    for address in asked.addresses:
+        if address not in own:
+            return f"address {address} does not belong to node {node}"
+        if others := sorted(name for name, theirs in holders.items() if address in theirs):
+            return f"address {address} also belongs to node {others[0]}"
     return ""
 
 
