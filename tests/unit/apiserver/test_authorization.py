@@ -25,7 +25,7 @@ from podyard.apiserver.authz import Attributes
 from podyard.apiserver.cacher.selection import Entry
 from podyard.apiserver.registry import Object, Stored, User
 from podyard.client.client import Client
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import ISSUER, RunningApiserver, running_apiserver
 from tests.support.certificates import client_context
 
 NODE1 = User("system:node:node1", ("system:nodes", "system:authenticated"))
@@ -389,6 +389,45 @@ async def test_a_node_gets_tokens_for_its_pods(admin: Client, node: Client) -> N
     assert "node requested token not bound to a pod" in await refusal(token(None))
     assert "with a pod binding without a uid" in await refusal(token(pods[0], uid=False))
     assert "scheduled on a different node" in await refusal(token(pods[1]))
+
+
+API_VOLUME: Object = {"serviceAccountToken": {"path": "t"}}
+VAULT_VOLUME: Object = {"serviceAccountToken": {"path": "v", "audience": "vault"}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "allowed"),
+    [
+        ([], []),
+        ([{"configMap": {"name": "c"}}], []),
+        ([API_VOLUME], [[]]),
+        ([VAULT_VOLUME], [["vault"]]),
+        ([API_VOLUME, VAULT_VOLUME], [[], ["vault"]]),
+    ],
+)
+async def test_a_node_gets_tokens_for_the_audiences_of_its_pods(
+    admin: Client, node: Client, sources: list[Object], allowed: list[list[str]]
+) -> None:
+    await admin.create(SERVICEACCOUNTS, {"metadata": {"name": "robot"}}, "default")
+    volumes = [{"name": "v", "projected": {"sources": sources}}, {"name": "e", "emptyDir": {}}]
+    made = await admin.create(
+        PODS,
+        pod("p", "node1", serviceAccountName="robot", automountServiceAccountToken=False, volumes=volumes),
+        "default",
+    )
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": made["metadata"]["uid"]}
+
+    async def token(*audiences: str) -> Object:
+        spec = {"spec": {"audiences": list(audiences), "boundObjectRef": bound}}
+        return await node.create(SERVICEACCOUNTS, spec, "default", name="robot", subresource="token")
+
+    for audiences in ([], ["vault"], ["other"], [ISSUER]):
+        if audiences in allowed:
+            assert (await token(*audiences))["status"]["token"]
+        else:
+            why = f'not authorized to request tokens for audience "{"".join(audiences)}"'
+            assert why in await refusal(token(*audiences))
+    assert "node may only request 0 or 1 audiences" in await refusal(token("vault", "other"))
 
 
 async def test_a_component_does_its_work_alone(server: RunningApiserver) -> None:

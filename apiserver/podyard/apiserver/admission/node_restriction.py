@@ -101,18 +101,34 @@ def _lease(request: Request, node: str) -> str:
 
 
 def _token(request: Request, node: str) -> str:
-    """A node asks for tokens that end with pods of its own."""
+    """A node asks for tokens that end with pods of its own, and only for those that they mount."""
     if request.subresource != "token":
         return ""
-    bound = ((request.obj or {}).get("spec") or {}).get("boundObjectRef") or {}
+    spec = (request.obj or {}).get("spec") or {}
+    bound = spec.get("boundObjectRef") or {}
     if (bound.get("apiVersion"), bound.get("kind")) != ("v1", "Pod") or not bound.get("name"):
         return "node requested token not bound to a pod"
     if not bound.get("uid"):
         return "node requested token with a pod binding without a uid"
     pod = request.objects.lookup("pods", request.namespace, bound["name"])
-    if pod is not None and (pod.get("spec") or {}).get("nodeName") != node:
+    if pod is None:
+        return ""  # 404
+    if (pod.get("spec") or {}).get("nodeName") != node:
         return "node requested token bound to a pod scheduled on a different node"
+    asked = spec.get("audiences") or [""]
+    if len(asked) > 1:
+        return "node may only request 0 or 1 audiences"
+    if asked[0] not in _audiences(pod):
+        return f'node "{node}" is not authorized to request tokens for audience "{asked[0]}"'
     return ""
+
+
+def _audiences(pod: Object) -> frozenset[str]:
+    """Whom a pod's tokens are for: the API is "" (ServiceAccountNodeAudienceRestriction)."""
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    sources = (source for v in volumes for source in (v.get("projected") or {}).get("sources") or ())
+    tokens = (source["serviceAccountToken"] for source in sources if source.get("serviceAccountToken"))
+    return frozenset(token.get("audience") or "" for token in tokens)
 
 
 def _changed(request: Request, key: str) -> bool:

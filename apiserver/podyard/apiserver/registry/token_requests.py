@@ -51,11 +51,11 @@ class TokenRequests:
             "creationTimestamp": to_rfc3339(now),
         }
         spec = request["spec"]
+        user = options.user
+        admit(Request("CREATE", SERVICEACCOUNTS, namespace, name, request, None, user, self._store, "token"))
         spec["audiences"] = spec.get("audiences") or list(self._authority.audiences)
         if errors := validate_create(TOKEN_REQUEST, request):
             raise invalid(TOKEN_REQUEST, "", errors)
-        user = options.user
-        admit(Request("CREATE", SERVICEACCOUNTS, namespace, name, request, None, user, self._store, "token"))
         bound = self._bound(spec.get("boundObjectRef"), namespace, name)
         seconds, warn_after = self._lifetime(spec, bound)
         request["status"] = {
