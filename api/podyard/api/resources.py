@@ -104,6 +104,7 @@ SERVICES = _r("v1", "services", "Service", short="svc", categories="all", sub="p
 SERVICEACCOUNTS = _r("v1", "serviceaccounts", "ServiceAccount", short="sa", sub="token")
 DEPLOYMENTS = _r("apps/v1", "deployments", "Deployment", short="deploy", categories="all", sub="scale status")
 REPLICASETS = _r("apps/v1", "replicasets", "ReplicaSet", short="rs", categories="all", sub="scale status")
+STATEFULSETS = _r("apps/v1", "statefulsets", "StatefulSet", short="sts", categories="all", sub="scale status")
 CERTIFICATESIGNINGREQUESTS = _r(
     "certificates.k8s.io/v1",
     "certificatesigningrequests",
@@ -114,6 +115,9 @@ CERTIFICATESIGNINGREQUESTS = _r(
 )
 LEASES = _r("coordination.k8s.io/v1", "leases", "Lease")
 ENDPOINTSLICES = _r("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+PODDISRUPTIONBUDGETS = _r(
+    "policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", short="pdb", sub="status"
+)
 
 _ADMISSION = "admissionregistration.k8s.io/v1"
 _AUTHORIZATION = "authorization.k8s.io/v1"
@@ -202,7 +206,7 @@ RESOURCES: tuple[Resource, ...] = (
     _r("apps/v1", "daemonsets", "DaemonSet", short="ds", categories="all", sub="status"),
     DEPLOYMENTS,
     REPLICASETS,
-    _r("apps/v1", "statefulsets", "StatefulSet", short="sts", categories="all", sub="scale status"),
+    STATEFULSETS,
     _r("authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview", cluster=True, stored=False),
     _r("authentication.k8s.io/v1", "tokenreviews", "TokenReview", cluster=True, stored=False),
     _r(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", stored=False),
@@ -240,7 +244,7 @@ RESOURCES: tuple[Resource, ...] = (
     _r("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", short="netpol"),
     _r("networking.k8s.io/v1", "servicecidrs", "ServiceCIDR", cluster=True, sub="status"),
     _r("node.k8s.io/v1", "runtimeclasses", "RuntimeClass", cluster=True),
-    _r("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", short="pdb", sub="status"),
+    PODDISRUPTIONBUDGETS,
     _r(_RBAC, "clusterrolebindings", "ClusterRoleBinding", cluster=True),
     _r(_RBAC, "clusterroles", "ClusterRole", cluster=True),
     _r(_RBAC, "rolebindings", "RoleBinding"),

@@ -15,6 +15,7 @@ from podyard.controllers.certificates.approver import CertificateApprovingContro
 from podyard.controllers.certificates.cleaner import CertificateCleanerController
 from podyard.controllers.certificates.signer import CertificateSigningController
 from podyard.controllers.deployment.controller import DeploymentController
+from podyard.controllers.disruption_budgets import DisruptionController
 from podyard.controllers.endpoints.endpoints_controller import EndpointsController
 from podyard.controllers.endpoints.mirroring_controller import EndpointSliceMirroringController
 from podyard.controllers.endpoints.slice_controller import EndpointSliceController
@@ -81,6 +82,7 @@ async def run_controllers(
         NodeLifecycleController(client, informers, clock, settings.node_grace_seconds),
         TaintEvictionController(client, informers, clock),
         PodGarbageCollector(client, informers, clock),
+        DisruptionController(client, informers, clock),
         TokenCleanerController(client, informers, clock),
         CertificateApprovingController(client, informers),
         CertificateCleanerController(client, informers, clock),

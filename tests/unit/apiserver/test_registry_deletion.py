@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from podyard.api.errors import StatusError
-from podyard.api.resources import BINDINGS, CONFIGMAPS, DEPLOYMENTS, NAMESPACES, PODS, find
+from podyard.api.resources import (
+    BINDINGS,
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODDISRUPTIONBUDGETS,
+    PODS,
+    REPLICASETS,
+)
 from podyard.apiserver.registry import Object
 from tests.unit.apiserver.registry_harness import (
     Cluster,
@@ -203,20 +211,22 @@ async def evict(cluster: Cluster, name: str) -> None:
     )
 
 
-async def ready_pods(cluster: Cluster, *names: str) -> None:
-    """Pods that serve, and a budget that wants two of them."""
-    budgets = find("policy", "v1", "poddisruptionbudgets")
-    assert budgets
-    spec = {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 2}
-    await cluster.create(budgets, {"metadata": {"name": "b"}, "spec": spec})
-    ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+async def make_budget(cluster: Cluster, **spec: object) -> None:
+    selected = {"selector": {"matchLabels": {"app": "a"}}, **spec}
+    await cluster.create(PODDISRUPTIONBUDGETS, {"metadata": {"name": "b"}, "spec": selected})
+
+
+async def make_pods(cluster: Cluster, *names: str, phase: str = "Running", ready: bool = True) -> None:
+    """Pods of the budget's on a node."""
+    status = {"phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]}
     for name in names:
         await cluster.create(PODS, pod(name, node="n", labels={"app": "a"}))
-        await cluster.patch(PODS, name, ready, subresource="status")
+        await cluster.patch(PODS, name, {"status": status}, subresource="status")
 
 
 async def test_eviction_honours_disruption_budgets(cluster: Cluster) -> None:
-    await ready_pods(cluster, "p", "q", "r")
+    await make_budget(cluster, minAvailable=2)
+    await make_pods(cluster, "p", "q", "r")
     await evict(cluster, "p")
     assert "deletionTimestamp" in (await cluster.get(PODS, "p"))["metadata"]
     assert await refusal(evict(cluster, "q")) == (
@@ -228,9 +238,44 @@ async def test_eviction_honours_disruption_budgets(cluster: Cluster) -> None:
 
 async def test_evictions_at_the_same_time_share_a_budget(cluster: Cluster) -> None:
     names = ("p", "q", "r")
-    await ready_pods(cluster, *names)
+    await make_budget(cluster, minAvailable=2)
+    await make_pods(cluster, *names)
     results = await asyncio.gather(*(evict(cluster, name) for name in names), return_exceptions=True)
     codes = [result.code if isinstance(result, StatusError) else result for result in results]
     assert codes == [None, 429, 429]
     going = ["deletionTimestamp" in (await cluster.get(PODS, name))["metadata"] for name in names]
     assert going == [True, False, False]
+
+
+@pytest.mark.parametrize(("policy", "goes"), [("IfHealthyBudget", False), ("AlwaysAllow", True)])
+async def test_eviction_of_a_pod_that_is_not_ready(cluster: Cluster, policy: str, goes: bool) -> None:
+    await make_budget(cluster, minAvailable=2, unhealthyPodEvictionPolicy=policy)
+    await make_pods(cluster, "healthy")
+    await make_pods(cluster, "p", "q", ready=False)
+    await make_pods(cluster, "pending", phase="Pending", ready=False)
+    if goes:
+        await evict(cluster, "p")
+    else:
+        assert (await refusal(evict(cluster, "p")))[0] == 429
+    await evict(cluster, "pending")  # whatever the budget says
+
+
+async def test_a_pod_left_over_takes_nothing_from_a_budget(cluster: Cluster) -> None:
+    await make_budget(cluster, maxUnavailable=1)
+    await make_pods(cluster, "p", "q")
+    await make_pods(cluster, "old", phase="Failed", ready=False)
+    await evict(cluster, "p")
+    assert (await refusal(evict(cluster, "q")))[0] == 429
+
+
+async def test_a_budget_counts_the_pods_that_their_owner_wants(cluster: Cluster) -> None:
+    made = await cluster.create(REPLICASETS, {**deployment("a", 3), "kind": "ReplicaSet"})
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "a", "uid": made["metadata"]["uid"]}
+    await make_budget(cluster, maxUnavailable=1)
+    await make_pods(cluster, "p", "q")
+    references = {"metadata": {"ownerReferences": [{**owner, "controller": True}]}}
+    for name in ("p", "q"):
+        await cluster.patch(PODS, name, references)
+    assert (await refusal(evict(cluster, "p")))[0] == 429, "the third is missing as it is"
+    await cluster.patch(REPLICASETS, "a", {"spec": {"replicas": 2}})
+    await evict(cluster, "p")

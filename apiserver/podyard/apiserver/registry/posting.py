@@ -63,6 +63,7 @@ class PodPosts:
             if pod is None:
                 raise not_found(PODS, name)
             budgets = self._store.objects("poddisruptionbudgets.policy", namespace)
-            check_budgets(pod, budgets, self._store.objects("pods", namespace))
+            pods = self._store.objects("pods", namespace)
+            check_budgets(pod, budgets, pods, self._store.lookup)
             await self._deleter.delete(PODS, namespace, name, delete_options, options)
         return Stored(namespace, name, self._store.cacher.revision, orjson.dumps(SUCCESS))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from podyard.api.disruption import Disruptions, Find, covers, disruptions, may_evict
 from podyard.api.errors import FieldError, StatusError, conflict, invalid, status_error
 from podyard.api.resources import PODS, Resource
 from podyard.api.selectors import from_label_selector, from_map
@@ -98,17 +98,16 @@ def only_finalizers(new: Object, old: Object, context: Context) -> None:
     keep(new, old, "status")
 
 
-def check_budgets(pod: Object, budgets: Iterable[Object], pods: Iterable[Object]) -> None:
+def check_budgets(pod: Object, budgets: Iterable[Object], pods: Iterable[Object], find: Find) -> None:
     """429 when evicting a pod would go below a PodDisruptionBudget.
 
-    The budget is worked out here, from the pods that are there. A pod that does not serve does not
-    count (pkg/registry/core/pod/storage/eviction.go).
+    The budget is worked out here, from the pods that are there, rather than read from its status: that may be
+    late. A pod that has ended, or not begun, is no loss (pkg/registry/core/pod/storage/eviction.go).
     """
     phase = pod.get("status", {}).get("phase")
     if phase in ("Succeeded", "Failed", "Pending") or "deletionTimestamp" in pod["metadata"]:
         return
-    labels = pod["metadata"].get("labels")
-    matching = [b for b in budgets if _selects(b, labels)]
+    matching = [budget for budget in budgets if covers(budget, pod)]
     if len(matching) > 1:
         raise status_error(
             500,
@@ -117,40 +116,16 @@ def check_budgets(pod: Object, budgets: Iterable[Object], pods: Iterable[Object]
             "which the eviction subresource does not support.",
         )
     for budget in matching:
-        covered = [p for p in pods if _selects(budget, p["metadata"].get("labels"))]
-        healthy = sum(map(_is_healthy, covered))
-        desired = desired_healthy(budget["spec"], len(covered))
-        if _is_healthy(pod) and healthy - 1 < desired:
-            raise _disrupted(budget["metadata"]["name"], desired, healthy)
+        now = disruptions(budget, (other for other in pods if covers(budget, other)), find)
+        if not may_evict(pod, budget, now):
+            raise _disrupted(budget["metadata"]["name"], now)
 
 
-def desired_healthy(spec: Object, expected: int) -> int:
-    """How many of `expected` pods a budget wants healthy; percentages are rounded up."""
-    if "maxUnavailable" in spec:
-        return expected - _share(spec["maxUnavailable"], expected)
-    return _share(spec.get("minAvailable", 0), expected)
-
-
-def _share(amount: int | str, total: int) -> int:
-    if isinstance(amount, int):
-        return amount
-    return math.ceil(int(amount.rstrip("%")) * total / 100)
-
-
-def _selects(budget: Object, labels: dict[str, str] | None) -> bool:
-    return from_label_selector(budget["spec"].get("selector")).matches(labels)
-
-
-def _is_healthy(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
-
-
-def _disrupted(budget: str, desired: int, healthy: int) -> StatusError:
+def _disrupted(budget: str, now: Disruptions) -> StatusError:
     cause = {
         "reason": "DisruptionBudget",
-        "message": f"The disruption budget {budget} needs {desired} healthy pods and has {healthy} currently",
+        "message": f"The disruption budget {budget} needs {now.desired} healthy pods "
+        f"and has {now.healthy} currently",
     }
     return status_error(
         429,

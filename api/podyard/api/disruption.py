@@ -1,0 +1,113 @@
+"""How many pods a PodDisruptionBudget lets go: what evictions ask, and its status tells.
+
+Source: kubernetes pkg/controller/disruption/disruption.go, pkg/registry/core/pod/storage/eviction.go;
+KEP-3017 (unhealthyPodEvictionPolicy).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from podyard.api.resources import DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS
+from podyard.api.selectors import from_label_selector
+
+Object = dict[str, Any]
+
+Find = Callable[[str, str, str], Object | None]
+"""Finds an object by its group resource ("replicasets.apps"), namespace and name."""
+
+SCALED = (REPLICATIONCONTROLLERS, REPLICASETS, STATEFULSETS, DEPLOYMENTS)
+"""Those whose spec.replicas says how many pods are expected."""
+
+_SCALED_BY_KIND = {(r.group_version, r.kind): r.group_resource for r in SCALED}
+
+
+@dataclass(frozen=True, slots=True)
+class Disruptions:
+    """What a budget amounts to, in pods: `desired` is how many of the `expected` have to be healthy."""
+
+    expected: int
+    desired: int
+    healthy: int
+
+    @property
+    def allowed(self) -> int:
+        """How many healthy pods may go now."""
+        return max(self.healthy - self.desired, 0) if self.expected > 0 else 0
+
+
+def covers(budget: Object, pod: Object) -> bool:
+    """Whether the budget is about the pod."""
+    selector = from_label_selector(budget["spec"].get("selector"))
+    return selector.matches(pod["metadata"].get("labels"))
+
+
+def disruptions(budget: Object, pods: Iterable[Object], find: Find) -> Disruptions:
+    """What a budget amounts to; `pods` are those that it covers."""
+    pods = list(pods)
+    healthy = sum(_is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
+    most, least = budget["spec"].get("maxUnavailable"), budget["spec"].get("minAvailable") or 0
+    if most is not None:
+        expected = _expected(pods, find)
+        return Disruptions(expected, max(expected - _share(most, expected), 0), healthy)
+    expected = len(pods) if isinstance(least, int) else _expected(pods, find)
+    return Disruptions(expected, _share(least, expected), healthy)
+
+
+def may_evict(pod: Object, budget: Object, now: Disruptions) -> bool:
+    """Whether a running pod may be evicted; one that is not ready may when the budget loses nothing."""
+    if not _is_ready(pod):
+        if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+            return True
+        if now.healthy >= now.desired > 0:
+            return True
+    return now.allowed > 0
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _expected(pods: Iterable[Object], find: Find) -> int:
+    """The replicas that the pods' owners ask for, and the unfinished pods that nobody says a number for.
+
+    Kubernetes counts none of the latter, and so lets none of them go.
+    """
+    scales: dict[str, int] = {}
+    others = 0
+    for pod in pods:
+        owner = _owner(pod, find)
+        if owner is not None:
+            replicas = owner["spec"].get("replicas")
+            scales[owner["metadata"]["uid"]] = 1 if replicas is None else replicas
+        elif pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
+            others += 1
+    return sum(scales.values()) + others
+
+
+def _owner(pod: Object, find: Find) -> Object | None:
+    """Who says how many there are: the pod's controller, or that one's own (a ReplicaSet's Deployment)."""
+    owner = _controller(pod, find)
+    return owner and (_controller(owner, find) or owner)
+
+
+def _controller(obj: Object, find: Find) -> Object | None:
+    metadata = obj["metadata"]
+    references = metadata.get("ownerReferences") or ()
+    reference = next((r for r in references if r.get("controller")), None)
+    if reference is None:
+        return None
+    kind = _SCALED_BY_KIND.get((reference["apiVersion"], reference["kind"]))
+    owner = find(kind, metadata["namespace"], reference["name"]) if kind else None
+    return owner if owner and owner["metadata"]["uid"] == reference["uid"] else None
+
+
+def _share(amount: int | str, total: int) -> int:
+    """A number of pods, or a percentage of them, rounded up."""
+    if isinstance(amount, int):
+        return amount
+    return math.ceil(int(amount.rstrip("%")) * total / 100)
