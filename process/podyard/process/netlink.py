@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Interface
-from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -85,14 +84,3 @@ def addresses(ip: Any) -> list[tuple[int, IPv4Interface]]:
 def has_default_route(ip: Any) -> bool:
     """Whether what is elsewhere goes anywhere."""
     return any(not route["dst_len"] for route in ip.route("dump", family=socket.AF_INET, table=254))
-
-
-def turn_on(setting: str) -> str:
-    """Set a switch of /proc/sys/net in this thread's namespace; why it cannot be, empty when it is on."""
-    file = Path("/proc/sys/net") / setting
-    try:
-        if file.read_text().strip() != "1":
-            file.write_text("1")
-    except OSError as error:
-        return f"{file} cannot be set to 1: {error.strerror}"
-    return ""

@@ -23,7 +23,8 @@ class Node:
         self.network, self.address, self.cidr = network, address, cidr
 
     def start(self) -> None:
-        assert self.network.do(lambda: links.make_bridge(self.cidr, self.address)) == ""
+        self.network.do(lambda: links.make_bridge(self.cidr, self.address))
+        self.network.shell("echo 1 > /proc/sys/net/ipv4/ip_forward")
 
     def connect(self, pod: Network, uid: str, number: int) -> str:
         address = self.cidr[number]

@@ -264,6 +264,28 @@ async def test_it_is_taken_down_where_it_was_made(
     assert "podyard0" not in home.shell("ip -br link")
 
 
+@pytest.mark.parametrize("before", ["0", "1"])
+async def test_a_host_forwards_packets_only_as_long_as_it_is_a_node(
+    home: Network, tmp_path: Path, before: str
+) -> None:
+    home.shell(f"echo {before} > {removal.FORWARDING}")
+    for _ in range(2):  # a kubelet, and the one after it
+        await make_provider(tmp_path).configure(CIDR)
+        assert home.shell(f"cat {removal.FORWARDING}") == "1\n"
+    await asyncio.to_thread(home.do, lambda: removal.remove(tmp_path))
+    assert home.shell(f"cat {removal.FORWARDING}") == f"{before}\n"
+    assert not any((tmp_path / name).exists() for name in (removal.MARKER, removal.FORWARDING_NOTE))
+
+
+async def test_what_forwards_since_a_later_boot_is_not_turned_off(home: Network, tmp_path: Path) -> None:
+    home.shell(f"echo 0 > {removal.FORWARDING}")
+    await make_provider(tmp_path).configure(CIDR)
+    note = tmp_path / removal.FORWARDING_NOTE
+    note.write_text(f"another-boot {note.read_text().split()[1]}")
+    await asyncio.to_thread(home.do, lambda: removal.remove(tmp_path))
+    assert home.shell(f"cat {removal.FORWARDING}") == "1\n"
+
+
 async def test_a_host_port_on_loopback(pods: Pods) -> None:
     ip, host = fresh_ip(), fresh_ip()
     mappings = [

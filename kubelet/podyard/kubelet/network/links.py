@@ -25,7 +25,6 @@ from podyard.process.netlink import (
     index,
     mtu,
     netlink,
-    turn_on,
     up,
 )
 
@@ -40,11 +39,8 @@ _FIXED = 0xC0  # NUD_PERMANENT | NUD_NOARP
 _OF_THE_LINK = 0x02  # NTF_SELF
 
 
-def make_bridge(cidr: IPv4Network, node_ip: str) -> str:
-    """The node's bridge, with its address. Gives why packets cannot be forwarded.
-
-    Raises OSError, FileExistsError when it is another node's.
-    """
+def make_bridge(cidr: IPv4Network, node_ip: str) -> None:
+    """The node's bridge, with its address. Raises OSError, FileExistsError when it is another node's."""
     with netlink() as ip:
         link = index(ip, BRIDGE)
         if not link:
@@ -60,7 +56,6 @@ def make_bridge(cidr: IPv4Network, node_ip: str) -> str:
                     )
                 ip.addr("del", index=link, address=str(address.ip), prefixlen=address.network.prefixlen)
         ip.addr("replace", index=link, address=wanted[0], prefixlen=wanted[1])
-    return turn_on("ipv4/ip_forward")
 
 
 def connect_pod(pod_uid: str, namespace: str, address: IPv4Address, cidr: IPv4Network) -> None:

@@ -140,10 +140,10 @@ class NetnsProvider:
 
     def _make(self, network: IPv4Network) -> None:
         os.close(new_network())  # what every pod is going to need
-        forwarding = links.make_bridge(network, self._node_ip)
-        if forwarding:
-            raise NetworkError(f"the node does not forward packets: {forwarding}")
+        links.make_bridge(network, self._node_ip)
         removal.mark(self._root)
+        if why := removal.turn_on_forwarding(self._root):
+            raise NetworkError(f"the node does not forward packets: {why}")
 
     def _route(self, nodes: list[Object], network: IPv4Network) -> None:
         own, has_default = links.own_addresses()
