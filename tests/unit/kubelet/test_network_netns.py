@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroute2.nftables.main import NFTables
 
 from podyard.kubelet.network import ConnectedPod, NetworkError, removal
 from podyard.kubelet.network.netns import NetnsProvider
@@ -226,6 +227,49 @@ async def test_conditions_say_what_there_is(provider: NetnsProvider, home: Netwo
     assert len(changes) == 2
     await provider.set_nodes(nodes)
     assert len(changes) == 2
+
+
+def add_chain(family: int, table: str, name: str, hook: str, policy: int) -> None:
+    """A chain of nftables with a policy, 0 (drop) or 1 (accept), as firewalls have it."""
+    with NFTables(nfgen_family=family) as nft:
+        nft.table("add", name=table)
+        nft.chain("add", table=table, name=name, hook=hook, type="filter", priority=0, policy=policy)
+
+
+def remove_table(family: int, table: str) -> None:
+    with NFTables(nfgen_family=family) as nft:
+        nft.table("del", name=table)
+
+
+@pytest.mark.parametrize(("family", "called"), [(1, "inet"), (2, "ip")])
+async def test_a_firewall_that_drops_forwarded_packets(
+    provider: NetnsProvider, home: Network, family: int, called: str
+) -> None:
+    home.shell("ip route add default via 10.10.0.2")
+    nodes = [node("node1", NODE_IP, CIDR), node("node2", "10.10.0.2", "10.244.2.0/24")]
+    changes: list[None] = []
+    provider.changed = lambda: changes.append(None)
+
+    async def states() -> list[tuple[str, str]]:
+        await provider.set_nodes(nodes)
+        return [condition[1:3] for condition in provider.conditions()]
+
+    fine = [("False", "PodNetworkReady"), ("True", "Masqueraded")]
+    await asyncio.to_thread(home.do, lambda: add_chain(2, "filter", "INPUT", "input", 0))
+    await asyncio.to_thread(home.do, lambda: add_chain(2, "filter", "FORWARD", "forward", 1))
+    await asyncio.to_thread(home.do, lambda: add_chain(7, "bridges", "forward", "forward", 0))
+    assert await states() == fine
+    changes.clear()
+    await asyncio.to_thread(home.do, lambda: add_chain(family, "firewall", "forward", "forward", 0))
+    assert await states() == [("Unknown", "ForwardingDropped")] * 2
+    told = {condition[3] for condition in provider.conditions()}
+    assert told == {
+        f"this host drops forwarded packets but for exceptions (nftables: {called} firewall forward): "
+        "pods reach beyond it once what comes from and goes to podyard0 is accepted"
+    }
+    assert len(changes) == 1
+    await asyncio.to_thread(home.do, lambda: remove_table(family, "firewall"))
+    assert await states() == fine
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def make(cluster: ClusterConfig) -> str:
         for number, node in enumerate(cluster.node_names(), 1):
             _make_node(lan, node, _held(cluster, node), cluster, number, outside=not closed)
         _route(host, here, cluster)
-    return f"pods do not reach beyond this host: {closed}" if closed else _firewall(link)
+    return f"pods do not reach beyond this host: {closed}" if closed else masquerade.firewall(link)
 
 
 def _make_node(
@@ -99,16 +99,6 @@ def _forward_outside(cluster: ClusterConfig, host: Any) -> str:
     except OSError as error:
         return f"its kernel has no nftables ({error.strerror})"
     return ""
-
-
-def _firewall(link: str) -> str:
-    chain = masquerade.dropping_chain()
-    return (
-        f"this host drops forwarded packets but for exceptions (nftables: {chain}): pods reach beyond it "
-        f"once what comes from and goes to {link} is accepted"
-        if chain
-        else ""
-    )
 
 
 def _ranges(cluster: ClusterConfig) -> list[IPv4Network]:

@@ -14,6 +14,8 @@ from pyroute2.nftables.main import NFTables
 
 CHAIN = "postrouting"
 NF_INET = 2  # NFPROTO_IPV4
+NF_UNSPECIFIED = 0  # NFPROTO_UNSPEC, which lists every family
+_FAMILIES = {1: "inet", 2: "ip"}  # that IPv4 packets pass
 SNAT_PRIORITY = 100
 _NETWORK_HEADER = 1
 _SOURCE, _DESTINATION = 12, 16  # offsets in an IPv4 header (RFC 791)
@@ -48,14 +50,22 @@ def is_there(table: str) -> bool:
         return _exists(nft, table)
 
 
-def dropping_chain() -> str:
-    """The table and chain by which this host drops forwarded packets unless told otherwise; empty: none."""
-    with _nftables() as nft:
+def firewall(link: str) -> str:
+    """What to do about this host's dropping forwarded packets unless told otherwise; empty when it does not.
+
+    Whether it has been told of `link`, by which pods leave, no chain's policy says. Raises OSError.
+    """
+    with _nftables(NF_UNSPECIFIED) as nft:
         for chain in nft.get_chains():
+            family = _FAMILIES.get(chain["nfgen_family"])
             hook = dict((chain.get_attr("NFTA_CHAIN_HOOK") or {}).get("attrs", ()))
             drops = chain.get_attr("NFTA_CHAIN_POLICY") == _DROP
-            if drops and hook.get("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
-                return f"{chain.get_attr('NFTA_CHAIN_TABLE')} {chain.get_attr('NFTA_CHAIN_NAME')}"
+            if family and drops and hook.get("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
+                name = f"{family} {chain.get_attr('NFTA_CHAIN_TABLE')} {chain.get_attr('NFTA_CHAIN_NAME')}"
+                return (
+                    f"this host drops forwarded packets but for exceptions (nftables: {name}): pods reach "
+                    f"beyond it once what comes from and goes to {link} is accepted"
+                )
     return ""
 
 
@@ -81,8 +91,11 @@ def _fill(
 class _nftables:
     """An NFTables that raises OSError."""
 
+    def __init__(self, family: int = NF_INET) -> None:
+        self._family = family
+
     def __enter__(self) -> Any:
-        self._nft = NFTables(nfgen_family=NF_INET)
+        self._nft = NFTables(nfgen_family=self._family)
         return self._nft
 
     def __exit__(self, _kind: object, error: object, _traceback: object) -> None:

@@ -33,6 +33,7 @@ TABLE = "podyard"
 SMALLEST_RANGE = 8
 UNAVAILABLE = "NetworkUnavailable"
 OUTSIDE = "PodsReachOutside"
+FIREWALL = "ForwardingDropped"
 OUTSIDE_MESSAGE = "pods reach outside under the node's address, as far as firewalls on the way let them"
 
 
@@ -54,6 +55,7 @@ class NetnsProvider:
         self._routes = Routes()
         self._routes_problem = ""
         self._outside_problem = ""
+        self._firewall = ""
         self._plain: list[IPv4Network] | None = None  # what is reached without masquerading
 
     async def configure(self, pod_cidr: str) -> None:
@@ -123,11 +125,16 @@ class NetnsProvider:
                 self.changed()
 
     def conditions(self) -> list[NodeCondition]:
-        """NetworkUnavailable, and whether pods reach what is outside of the cluster."""
+        """NetworkUnavailable, and whether pods reach what is outside of the cluster.
+
+        Unknown where the host has a firewall: it may have been told to let pods through.
+        """
         if self._problem:
             return [(UNAVAILABLE, "True", "PodNetworkNotReady", self._problem)]
         if self._routes_problem:
             network = (UNAVAILABLE, "True", "NoRouteToNodes", self._routes_problem)
+        elif self._firewall:
+            network = (UNAVAILABLE, "Unknown", FIREWALL, self._firewall)
         else:
             direct, overlay = len(self._routes.direct), len(self._routes.overlay)
             text = (
@@ -136,6 +143,8 @@ class NetnsProvider:
             network = (UNAVAILABLE, "False", "PodNetworkReady", text)
         if self._outside_problem:
             return [network, (OUTSIDE, "False", "NotForwarded", self._outside_problem)]
+        if self._firewall:
+            return [network, (OUTSIDE, "Unknown", FIREWALL, self._firewall)]
         return [network, (OUTSIDE, "True", "Masqueraded", OUTSIDE_MESSAGE)]
 
     def _make(self, network: IPv4Network) -> None:
@@ -158,6 +167,7 @@ class NetnsProvider:
             if plain != self._plain or not masquerade.is_there(TABLE):
                 masquerade.masquerade(TABLE, [network], plain, [SERVICE_LINK])
                 self._plain = plain
+            self._firewall = masquerade.firewall(links.BRIDGE)
         except OSError as error:
             self._outside_problem = f"packets cannot be masqueraded (nftables): {error.strerror}"
         else:
