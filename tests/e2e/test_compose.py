@@ -74,6 +74,21 @@ def test_a_node_goes_and_comes_back(web: Compose, how: str) -> None:
     eventually(lambda: web.ready_nodes() == ALL)
 
 
+def test_the_server_keeps_its_token(compose: Compose) -> None:
+    def forever() -> list[str]:
+        listed = compose("exec", "-T", "server", "podyard", "token", "list", ok=False).out
+        return [line.split()[0] for line in listed.splitlines() if "<forever>" in line]
+
+    def published() -> str:
+        return compose("exec", "-T", "server", "cat", "/join/command", ok=False).out
+
+    before, command = forever(), published()
+    assert len(before) == 1
+    compose("restart", "server", timeout=90)
+    eventually(lambda: published() == command, timeout=60)
+    assert forever() == before
+
+
 def restart_count(pod: Any) -> int:
     """Of its first container."""
     statuses = pod["status"].get("containerStatuses") or [{"restartCount": 0}]

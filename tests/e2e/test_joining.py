@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from tests.e2e import tools
-from tests.e2e.harness import Done, eventually, http
+from tests.e2e.harness import PODYARD, Done, eventually, http
 from tests.e2e.hosts import Host, Hosts
 
 _numbers = itertools.count()
@@ -222,6 +223,33 @@ def test_tokens(hosts: Hosts) -> None:
     assert token("delete", "abcdef", ok=False).err == "podyard: there is no token with id 'abcdef'\n"
     short = token("create", "--ttl", "1s").out.strip()
     eventually(lambda: short not in token("list").out)
+
+
+def test_a_container_s_join_command_stays_while_its_token_does(hosts: Hosts, tmp_path: Path) -> None:
+    """What the server of docker-compose.yml publishes at every start."""
+    (tmp_path / "podyard").write_text(
+        f'#!/bin/sh\nexec {shlex.join(PODYARD)} "$@" --name {hosts.server.name}\n'
+    )
+    (tmp_path / "podyard").chmod(0o755)
+    file = tmp_path / "command"
+
+    def command() -> str:
+        path = f"PATH={tmp_path}:{os.environ['PATH']}"
+        file.write_text(hosts.server.run("env", path, "docker/bin/join-command", str(file)).out)
+        return file.read_text().split("--token ")[1].split()[0]
+
+    def forever() -> list[str]:
+        listed = hosts.server.podyard("token", "list", "--name", hosts.server.name).out
+        return [line.split()[0] for line in listed.splitlines() if "<forever>" in line]
+
+    first = command()
+    assert command() == first
+    assert forever() == [first]
+    hosts.server.podyard("token", "delete", first.split(".")[0], "--name", hosts.server.name)
+    second = command()
+    assert second != first
+    assert forever() == [second]
+    assert file.read_text().startswith(f"podyard join {hosts.server.address}:")
 
 
 def test_cordon_and_drain(hosts: Hosts) -> None:
