@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -161,6 +162,14 @@ async def test_stop_uses_the_containers_signal(pods: Pods, name: str, number: in
     await pods.logged(container, "up")
     await pods.runtime.stop_container(container, 10)
     assert (await pods.runtime.container_status(container)).exit_code == 9
+
+
+async def test_a_container_has_the_kubelets_limit_of_descriptors(pods: Pods) -> None:
+    """The shim raises its own."""
+    container = await pods.run("ulimit -Sn; ulimit -Hn")
+    await pods.exited(container)
+    limits = [int(text) for _, _, text in await pods.log(container)]
+    assert limits == list(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 async def test_stop_insists_after_its_time(pods: Pods) -> None:

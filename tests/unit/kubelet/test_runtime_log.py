@@ -55,6 +55,16 @@ def test_a_second_writer_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     assert (tmp_path / "0.log").read_bytes() == b"x\nx\n"
 
 
+def test_a_log_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    """As after a rotation for which no descriptor was free."""
+    log = LogFile(str(tmp_path / "pod" / "0.log"))
+    log.write(b"lost\n")
+    (tmp_path / "pod").mkdir()
+    log.write(b"kept\n")
+    log.close()
+    assert (tmp_path / "pod" / "0.log").read_bytes() == b"kept\n"
+
+
 def test_a_log_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     log = LogFile(str(tmp_path / "gone" / "0.log"))
     log.write(b"x\n")

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from podyard.kubelet.runtime import NotRunning, StartError, Streams
+from podyard.kubelet.runtime import ContainerState, NotRunning, StartError, Streams
+from podyard.kubelet.shim.streams import CLIENT_BACKLOG_BYTES
 from tests.unit.kubelet.runtime_harness import Pods, processes_of, until
 
 
@@ -168,11 +169,34 @@ async def test_attach_to_a_terminal(pods: Pods) -> None:
     await streams.aclose()
 
 
-async def test_a_client_that_does_not_read_is_cut_off(pods: Pods) -> None:
-    container = await pods.run("read x; head -c 3000000 /dev/zero; exit 0", stdin=True)
+async def much_output(pods: Pods) -> tuple[str, Streams]:
+    """A container that writes 3 MB, and a client that has not read any of it yet."""
+    container = await pods.run("read x; head -c 3000000 /dev/zero; exit 5", stdin=True)
     lazy = await pods.runtime.attach(container, stdin=True)
     await lazy.write(b"go\n")
-    assert (await pods.exited(container)).exit_code == 0
+    log = (await pods.runtime.container_status(container)).log_path
+    await until(lambda: log.exists() and log.stat().st_size > CLIENT_BACKLOG_BYTES)
+    return container, lazy
+
+
+async def test_a_client_that_reads_slowly_gets_everything(pods: Pods) -> None:
+    container, lazy = await much_output(pods)
+    assert (await pods.runtime.container_status(container)).state == ContainerState.RUNNING
+    assert (await read_all(lazy))["stdout"] == bytes(3_000_000)
+    assert await lazy.wait() == 5
+    await lazy.aclose()
+
+
+async def test_a_client_that_goes_without_reading_is_not_waited_for(pods: Pods) -> None:
+    container, lazy = await much_output(pods)
+    await lazy.aclose()
+    assert (await pods.exited(container)).exit_code == 5
+
+
+async def test_a_container_whose_client_does_not_read_can_be_stopped(pods: Pods) -> None:
+    container, lazy = await much_output(pods)
+    await pods.runtime.stop_container(container, 0)
+    assert (await pods.exited(container)).exit_code == 137
     await lazy.aclose()
 
 

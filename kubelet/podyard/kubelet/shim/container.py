@@ -140,6 +140,8 @@ class Container:
         _kill_group(self._pid)
         self._pid = 0
         self._close_ports()
+        if self.streams is not None:
+            self.streams.read_on()
         self._give_up_at = time.monotonic() + DRAIN_SECONDS
         self._settle()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Callable
 
 from podyard.kubelet.shim.loop import READ, WRITE, Loop, Timer
@@ -14,6 +15,7 @@ from podyard.kubelet.shim.loop import READ, WRITE, Loop, Timer
 Address = tuple[str, int]
 
 CHUNK_BYTES = 64 * 1024
+RETRY_SECONDS = 0.05
 UDP_IDLE_SECONDS = 60.0
 UDP_MAX_CLIENTS = 1024
 
@@ -119,7 +121,11 @@ class TcpForward:
             self._listener.close()
             raise
         self._listener.listen(512)
-        loop.watch(self._listener.fileno(), READ, self._accept)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.watch(self._listener.fileno(), READ, self._accept)
 
     def close(self) -> None:
         """Listen no more and end all connections."""
@@ -131,10 +137,18 @@ class TcpForward:
     def _accept(self, events: int) -> None:
         try:
             client, _ = self._listener.accept()
-        except OSError:
-            return  # it went away again, or no descriptor is free: the next turn tries again
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # it went away again
+        except OSError:  # no descriptor is free: who waits is let in later
+            self._loop.forget(self._listener.fileno())
+            self._loop.call_later(RETRY_SECONDS, self._listen)
+            return
         client.setblocking(False)
-        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError:
+            _reset(client)
+            return
         if server.connect_ex(self._target) not in (0, errno.EINPROGRESS):
             server.close()
             _reset(client)
@@ -154,7 +168,8 @@ class UdpForward:
     def __init__(self, loop: Loop, address: Address, target: Address) -> None:
         self._loop = loop
         self._target = target
-        self._clients: dict[tuple[str, int], tuple[socket.socket, Timer]] = {}
+        self._clients: dict[tuple[str, int], tuple[socket.socket, float]] = {}  # that asked last comes last
+        self._timer: Timer | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.bind(address)
@@ -169,6 +184,8 @@ class UdpForward:
         self._socket.close()
         for client in list(self._clients):
             self._drop(client)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _receive(self, events: int) -> None:
         try:
@@ -176,18 +193,16 @@ class UdpForward:
         except OSError:
             return
         if client in self._clients:
-            upstream, timer = self._clients.pop(client)
-            timer.cancel()
+            upstream, _ = self._clients.pop(client)
         else:
             if len(self._clients) >= UDP_MAX_CLIENTS:
                 self._drop(next(iter(self._clients)))  # the one that has been silent for longest
             upstream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             upstream.connect(self._target)
             self._loop.watch(upstream.fileno(), READ, lambda _: self._answer(client, upstream))
-        self._clients[client] = (
-            upstream,
-            self._loop.call_later(UDP_IDLE_SECONDS, lambda: self._drop(client)),
-        )
+        self._clients[client] = (upstream, time.monotonic())
+        if self._timer is None:
+            self._timer = self._loop.call_later(UDP_IDLE_SECONDS, self._sweep)
         try:
             upstream.send(data)
         except OSError:
@@ -199,9 +214,18 @@ class UdpForward:
         except OSError:
             return
 
+    def _sweep(self) -> None:
+        """Forget who has been silent for long; look again when the next may have been."""
+        self._timer = None
+        oldest = time.monotonic() - UDP_IDLE_SECONDS
+        for client, (_, asked) in list(self._clients.items()):
+            if asked > oldest:
+                self._timer = self._loop.call_later(asked - oldest, self._sweep)
+                return
+            self._drop(client)
+
     def _drop(self, client: tuple[str, int]) -> None:
-        upstream, timer = self._clients.pop(client)
-        timer.cancel()
+        upstream, _ = self._clients.pop(client)
         self._loop.forget(upstream.fileno())
         upstream.close()
 

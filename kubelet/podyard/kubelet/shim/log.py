@@ -61,6 +61,8 @@ class LogFile:
 
     def write(self, entries: bytes) -> None:
         """Append whole entries, and rotate when the file is full."""
+        if self._fd < 0:
+            self._open()
         try:
             while entries:
                 written = os.write(self._fd, entries)

@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from podyard.kubelet.shim import linux
+from podyard.kubelet.shim import linux, spawn
 from podyard.kubelet.shim.connection import Connection
 from podyard.kubelet.shim.container import Container
 from podyard.kubelet.shim.forward import open_forward
@@ -163,6 +163,7 @@ def main(directory: str, control_fd: int) -> None:
     """Be the shim of the sandbox in `directory` until told to end, by request or by SIGTERM."""
     linux.set_name("podyard-shim")
     linux.become_subreaper()
+    spawn.raise_descriptor_limit()
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)

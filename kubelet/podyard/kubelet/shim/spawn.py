@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import stat
 import termios
@@ -13,6 +14,19 @@ from podyard.kubelet.shim import marker
 from podyard.kubelet.shim.birth import Door, StartError, fork
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+"""The limits that containers get."""
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process itself have as many as it may: it carries connections of its containers."""
+    hard = _DESCRIPTORS[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return  # more than the kernel has; what there is must do
 
 
 def look_path(program: str, path: str, directory: str) -> str:
@@ -76,6 +90,7 @@ def _become(
         if signal.getsignal(number) == signal.SIG_IGN:  # by Python, by the shim, or by nohup long ago
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
     os.umask(0o022)
     os.chdir(directory)
     try:

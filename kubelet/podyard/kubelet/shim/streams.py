@@ -13,7 +13,7 @@ from podyard.kubelet.shim.log import LineSplitter, LogFile, timestamp
 from podyard.kubelet.shim.loop import READ, WRITE, Loop
 
 CHUNK_BYTES = 64 * 1024
-CLIENT_BACKLOG_BYTES = 1024 * 1024
+CLIENT_BACKLOG_BYTES = 256 * 1024
 
 
 class Writer:
@@ -66,26 +66,30 @@ class Writer:
 
 
 class AttachedClient:
-    """Somebody who follows the container's streams. A client that lags 1 MiB behind is cut off."""
+    """Somebody who follows the container's streams. While one `lags`, the container's output waits."""
 
     def __init__(self, streams: ContainerStreams, stdin: int, stdout: int, stderr: int) -> None:
         self._streams = streams
         self._loop = streams.loop
         self._stdin = stdin
-        self._outputs = {"stdout": Writer(self._loop, stdout), "stderr": Writer(self._loop, stderr)}
+        self._outputs = {
+            "stdout": Writer(self._loop, stdout, streams.caught_up),
+            "stderr": Writer(self._loop, stderr, streams.caught_up),
+        }
         if stdin >= 0:
             os.set_blocking(stdin, False)
             self.resume()
 
     def output(self, stream: str, data: bytes) -> None:
         """The container has written."""
-        writer = self._outputs[stream]
-        if len(writer.waiting) + len(data) > CLIENT_BACKLOG_BYTES:
-            self.close()
-            return
-        writer.write(data)
+        self._outputs[stream].write(data)
         if all(writer.fd < 0 for writer in self._outputs.values()):
             self.close()  # nobody reads any more
+
+    @property
+    def lags(self) -> bool:
+        """Whether it has not taken what the container has written so far."""
+        return any(len(writer.waiting) > CLIENT_BACKLOG_BYTES for writer in self._outputs.values())
 
     def resume(self) -> None:
         """The container takes input (again)."""
@@ -121,6 +125,7 @@ class AttachedClient:
         for writer in self._outputs.values():
             writer.close()
         self._streams.clients.discard(self)
+        self._streams.caught_up()
 
 
 class ContainerStreams:
@@ -137,6 +142,7 @@ class ContainerStreams:
         self._ended = ended
         self._sources: dict[int, tuple[str, LineSplitter]] = {}
         self._stdin: Writer | None = None
+        self._waits = False  # for a client that lags
         self._master = -1
         if tty:
             self._master, slave = os.openpty()
@@ -163,6 +169,10 @@ class ContainerStreams:
             os.close(fd)
         for fd in self._sources:
             os.set_blocking(fd, False)
+        self._listen()
+
+    def _listen(self) -> None:
+        for fd in self._sources:
             self.loop.watch(fd, READ, self._reader(fd))
 
     def attach(self, stdin: int, stdout: int, stderr: int) -> None:
@@ -185,6 +195,16 @@ class ContainerStreams:
         """The terminal's size, in columns and rows."""
         if self._master >= 0:
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def caught_up(self) -> None:
+        """A client has taken all that waited, or is gone."""
+        if self._waits and not any(client.lags for client in self.clients):
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Wait for no client: there is not much more to come when the process has ended."""
+        self._waits = False
+        self._listen()
 
     def close(self) -> None:
         """The container has ended and nothing more is to be expected."""
@@ -220,6 +240,10 @@ class ContainerStreams:
         self._log.write(splitter.feed(data, timestamp(time.time_ns())))
         for client in list(self.clients):
             client.output(stream, data)
+        if not self._waits and any(client.lags for client in self.clients):
+            self._waits = True
+            for source in self._sources:
+                self.loop.forget(source)
 
     def _end_source(self, fd: int) -> None:
         _, splitter = self._sources.pop(fd)
