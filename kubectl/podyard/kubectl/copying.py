@@ -21,18 +21,21 @@ def pack(source: Path, name: str, out: BinaryIO) -> None:
 def unpack(archive_file: BinaryIO, prefix: str, target: Path, warn: Callable[[str], None]) -> None:
     """Unpack what stands under `prefix` to `target`; nothing is ever written elsewhere.
 
+    Everything stands under "", "." and "..".
+
     Links are left out, and told of with `warn`. Raises CommandError when nothing came.
     """
     count = 0
+    anywhere = prefix in ("", ".", "..")
     inside = target.resolve()
     with tarfile.open(fileobj=archive_file, mode="r|") as archive:
         for member in archive:
             name = posixpath.normpath(member.name)
-            if name != prefix and not name.startswith(f"{prefix}/"):
+            if not anywhere and name != prefix and not name.startswith(f"{prefix}/"):
                 warn(f'warning: file "{member.name}" is outside of "{prefix}", skipping\n')
                 continue
             count += 1
-            relative = name[len(prefix) :].lstrip("/")
+            relative = (name if anywhere else name[len(prefix) :]).lstrip("/")
             place = inside / relative if relative else inside
             if not (place == inside or inside in place.resolve().parents):
                 warn(f'warning: file "{member.name}" is outside of "{target}", skipping\n')

@@ -132,9 +132,14 @@ def _flatten(document: Any, source: str) -> Iterator[Document]:
             "map[string]interface {}"
         )
     for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if not document.get(field):
+        if not document.get(field) or (field == "kind" and not isinstance(document[field], str)):
             text = compact(document)
             raise CommandError(f"unable to decode \"{source}\": Object '{name}' is missing in '{text}'")
+    for value, where, wanted in _wrong_types(document):
+        raise CommandError(
+            f'unable to decode "{source}": json: cannot unmarshal {_go_type(value)} into Go struct field '
+            f"{where} of type {wanted}"
+        )
     if document["kind"].endswith("List") and isinstance(document.get("items"), list):
         for item in document["items"]:
             yield from _flatten(item, source)
@@ -142,7 +147,32 @@ def _flatten(document: Any, source: str) -> Iterator[Document]:
         yield source, document
 
 
+def _wrong_types(document: dict[str, Any]) -> Iterator[tuple[Any, str, str]]:
+    """What of an object's head is of another type than every object's: the value, the field, its type."""
+    if not isinstance(document["apiVersion"], str):
+        yield document["apiVersion"], "metadataOnlyObject.apiVersion", "string"
+    metadata = document.get("metadata")
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        yield metadata, "metadataOnlyObject.metadata", "v1.ObjectMeta"
+        return
+    for field in ("name", "namespace", "generateName", "resourceVersion"):
+        if not isinstance(metadata.get(field) or "", str):
+            yield metadata[field], f"ObjectMeta.metadata.{field}", "string"
+    for field in ("labels", "annotations"):
+        values = metadata.get(field) or {}
+        if not isinstance(values, dict):
+            yield values, f"ObjectMeta.metadata.{field}", "map[string]string"
+            continue
+        for value in values.values():
+            if value is not None and not isinstance(value, str):
+                yield value, f"ObjectMeta.metadata.{field}", "string"
+
+
 def _go_type(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
     if isinstance(value, list):
         return "array"
     return "string" if isinstance(value, str) else "bool" if isinstance(value, bool) else "number"

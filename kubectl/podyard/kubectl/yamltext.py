@@ -71,6 +71,10 @@ def _loader() -> type[Any]:
     def scalar(loader: Any, node: yaml.ScalarNode) -> Any:
         return node.value if node.style else resolve(node.value)
 
+    def binary(loader: Any, node: yaml.ScalarNode) -> str:
+        data: bytes = loader.construct_yaml_binary(node)
+        return data.decode(errors="replace")
+
     def mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
         loader.flatten_mapping(node)
         found: dict[str, Any] = {}
@@ -88,6 +92,7 @@ def _loader() -> type[Any]:
         return node.value
 
     Loader.add_constructor("tag:yaml.org,2002:str", scalar)
+    Loader.add_constructor("tag:yaml.org,2002:binary", binary)
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     Loader.add_constructor("tag:yaml.org,2002:merge", merge_key)
     Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])

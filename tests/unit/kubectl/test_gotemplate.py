@@ -24,7 +24,7 @@ SERVICE = {
     [
         ("plain", "plain"),
         ("{{.metadata.name}}", "web"),
-        ("{{.spec.ratio}} {{.spec.on}} {{.metadata.generation}}", "0.25 true 1.2345678e+07"),
+        ("{{.spec.ratio}} {{.spec.on}} {{.metadata.generation}}", "0.25 true 12345678"),
         ("{{.nope}} {{.nope.deeper}} {{.spec.none}}", "<no value> <no value> <no value>"),
         ("{{.spec.selector}}", "map[a:1 b:2]"),
         ('{{range .spec.ports}}{{.name}}{{"\\n"}}{{end}}', "http\nhttps\n"),
@@ -38,6 +38,8 @@ SERVICE = {
         ("{{with .spec}}{{.on}}{{end}}{{with .nope}}x{{else}}y{{end}}", "truey"),
         ("{{$x := .kind}}{{if true}}{{$x = 1}}{{end}}{{$x}}", "1"),
         ("{{(index .spec.ports 1).port}} {{index .spec.selector \"a\"}}", "443 1"),
+        ('{{printf "%d %x %x" .metadata.generation 255 "ab"}}', "12345678 ff 6162"),
+        ("{{js `a<b'&=\"\\`}}", "a\\u003Cb\\'\\u0026\\u003D\\\"\\\\"),
         ('{{.kind | printf "%s-%q" "a"}}', 'a-"Service"'),
         ('{{printf "%5s|%-5s|%03d|%v|%t" "a" "b" 7 .spec.ports .spec.on}}', None),
         ("{{len .spec.ports}} {{and .kind .nope}} {{or .nope `raw`}}", "2 <no value> raw"),

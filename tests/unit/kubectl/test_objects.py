@@ -17,7 +17,8 @@ from podyard.kubectl.kubeconfig import Target
 from podyard.kubectl.transport import BrokenStreamError, Transport, impersonation
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
-ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+HEAD = "apiVersion: v1\nkind: ConfigMap\n"
+ONE = HEAD + "metadata: {name: %s}\n"
 
 
 def test_an_object_without_a_name_is_not_its_collection() -> None:
@@ -51,6 +52,26 @@ def test_files_and_directories(tmp_path: Path) -> None:
         ("kind: ConfigMap", "Object 'apiVersion' is missing in"),
         ("apiVersion: v1", "Object 'Kind' is missing in"),
         ("a: *nothing", "yaml: line 1: "),
+        ("apiVersion: v1\nkind: 5", 'Object \'Kind\' is missing in \'{"apiVersion":"v1","kind":5}\''),
+        (
+            "apiVersion: 1\nkind: A",
+            "cannot unmarshal number into Go struct field metadataOnlyObject.apiVersion",
+        ),
+        (ONE % "a" + "metadata: foo", "already set"),
+        (
+            HEAD + "metadata: foo",
+            "unmarshal string into Go struct field metadataOnlyObject.metadata of type v1.",
+        ),
+        (
+            HEAD + "metadata: [a]",
+            "cannot unmarshal array into Go struct field metadataOnlyObject.metadata of",
+        ),
+        (HEAD + "metadata: {name: 5}", "number into Go struct field ObjectMeta.metadata.name of type string"),
+        (HEAD + "metadata: {labels: {x: 5}}", "struct field ObjectMeta.metadata.labels of type string"),
+        (
+            HEAD + "metadata: {annotations: a}",
+            "field ObjectMeta.metadata.annotations of type map[string]string",
+        ),
     ],
 )
 def test_what_is_no_object(tmp_path: Path, text: str, problem: str) -> None:
@@ -59,6 +80,13 @@ def test_what_is_no_object(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(CommandError) as raised:
         list(manifests.read([str(file)]))
     assert problem in str(raised.value)
+
+
+def test_binary_data_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(ONE % "a" + "data: {x: !!binary aGVsbG8=}")
+    ((_, document),) = manifests.read([str(file)])
+    assert document["data"] == {"x": "hello"}
 
 
 @pytest.mark.parametrize(

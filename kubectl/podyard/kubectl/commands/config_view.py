@@ -24,7 +24,7 @@ _FILES = ("certificate-authority", "client-certificate", "client-key")
 
 
 def run(session: Session) -> int:
-    """Show the merged kubeconfig, without its secrets unless --raw."""
+    """Show the merged kubeconfig, without its secrets unless --raw or --flatten."""
     config = _minified(session.config, session["context"]) if session["minify"] else session.config
     document = config.document()
     for section in ("clusters", "users"):
@@ -32,7 +32,7 @@ def run(session: Session) -> int:
             content = entry[section.removesuffix("s")]
             if session["flatten"]:
                 _flatten(content)
-            if not session["raw"]:
+            if not session["raw"] and not session["flatten"]:
                 content |= {key: text for key, text in _SECRETS.items() if content.get(key)}
     session.out(document_printer(session)(document))
     return 0
@@ -63,7 +63,13 @@ def _flatten(content: dict[str, Any]) -> None:
     """Put the files' content in the place of their names."""
     for key in _FILES:
         if content.get(key):
-            content[f"{key}-data"] = base64.b64encode(Path(content.pop(key)).read_bytes()).decode()
+            path = Path(content.pop(key))
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise CommandError(f"open {path}: {why}") from None
+            content[f"{key}-data"] = base64.b64encode(data).decode()
 
 
 COMMAND = Command(

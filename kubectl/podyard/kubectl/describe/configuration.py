@@ -54,8 +54,8 @@ def service_account(session: Session, obj: Object, events: list[Object] | None) 
     labels_and_annotations(lines, obj)
     tokens, existing = _secrets(session, obj)
     columns = (
-        ("Image pull secrets:", [one["name"] for one in obj.get("imagePullSecrets") or ()]),
-        ("Mountable secrets: ", [one["name"] for one in obj.get("secrets") or ()]),
+        ("Image pull secrets:", [one.get("name", "") for one in obj.get("imagePullSecrets") or ()]),
+        ("Mountable secrets: ", [one.get("name", "") for one in obj.get("secrets") or ()]),
         ("Tokens:            ", tokens),
     )
     for header, names in columns:

@@ -25,7 +25,9 @@ def namespace(session: Session, obj: Object, events: list[Object] | None) -> str
         lines.add("----\t------\t------------------\t------\t-------", 1)
     for one in status.get("conditions") or ():
         when, reason = rfc1123(one.get("lastTransitionTime")), one.get("reason", "")
-        lines.add(f"{one['type']}\t{one['status']}\t{when}\t{reason}\t{one.get('message', '')}", 1)
+        lines.add(
+            f"{one.get('type', '')}\t{one.get('status', '')}\t{when}\t{reason}\t{one.get('message', '')}", 1
+        )
     name = obj["metadata"]["name"]
     quotas, limits = (_list(session, name, kind) for kind in ("resourcequotas", "limitranges"))
     if quotas is not None:

@@ -125,7 +125,7 @@ def _conditions(lines: Lines, status: Mapping[str, Any]) -> None:
     for one in conditions:
         times = f"{rfc1123(one.get('lastHeartbeatTime'))} \t{rfc1123(one.get('lastTransitionTime'))}"
         reason = f"{one.get('reason', '')} \t{one.get('message', '')}"
-        lines.add(f"{one['type']} \t{one.get('status', '')} \t{times} \t{reason}", 1)
+        lines.add(f"{one.get('type', '')} \t{one.get('status', '')} \t{times} \t{reason}", 1)
 
 
 def _pods(lines: Lines, session: Session, obj: Object) -> None:

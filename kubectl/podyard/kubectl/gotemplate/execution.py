@@ -30,19 +30,9 @@ class Template:
 
     def text(self, document: Any) -> str:
         """The template filled in. Raises TemplateError."""
-        document = _floats(document)
         run = _Run(document, self._allow_missing)
         run.nodes(self._nodes, document)
         return "".join(run.written)
-
-
-def _floats(value: Any) -> Any:
-    """A document as Go decodes it for a template, where every number is a float64."""
-    if isinstance(value, dict):
-        return {key: _floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_floats(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class _Left(Exception):

@@ -72,9 +72,7 @@ def _equal(first: Any, *others: Any) -> bool:
 
 
 def _comparable(one: Any, other: Any) -> bool:
-    if isinstance(one, bool) or isinstance(other, bool):
-        return type(one) is type(other)
-    return type(one) is type(other) or (isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS))
+    return type(one) is type(other)
 
 
 def _ordered(name: str, holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -145,8 +143,11 @@ def _formatted(value: Any, flags: str, width: str, precision: str | None, letter
     number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     if letter in "dxXo" and isinstance(value, int) and number:
         return f"%{flags}{width}{letter}" % value
-    if letter in "feEgG" and number:
-        return f"%{flags}{width}{cut}{letter}" % float(value)
+    if letter in "feEgG" and isinstance(value, float):
+        return f"%{flags}{width}{cut}{letter}" % value
+    if letter in "xX" and isinstance(value, str):
+        value = value.encode().hex() if letter == "x" else value.encode().hex().upper()
+        letter = "s"
     if letter == "q":
         text = json.dumps(_printed(value), ensure_ascii=False)
     elif letter == "v" or (letter == "s" and not number) or (letter == "t" and isinstance(value, bool)):
@@ -154,6 +155,16 @@ def _formatted(value: Any, flags: str, width: str, precision: str | None, letter
     else:
         text = f"%!{letter}({_type(value)}={_printed(value)})"
     return f"%{flags.replace('0', '')}{width}{cut}s" % text
+
+
+def _js(*values: Any) -> str:
+    """Text for a JavaScript string, as Go's template.JSEscapeString writes it."""
+
+    def escaped(found: re.Match[str]) -> str:
+        sign = found[0]
+        return f"\\{sign}" if sign in "\\'\"" else f"\\u{ord(sign):04X}"
+
+    return re.sub(r"[\\'\"<>&=\x00-\x1f\x7f]", escaped, _print(*values))
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -175,6 +186,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "html": lambda *values: (
         html.escape(_print(*values)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
     ),
+    "js": _js,
     "urlquery": lambda *values: quote_plus(_print(*values)),
     "base64decode": _base64decode,
     "exists": _exists,

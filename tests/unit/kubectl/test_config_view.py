@@ -1,0 +1,48 @@
+"""`config view`, whose output becomes other people's kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+import yaml
+
+from podyard.kubectl.main import main
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "config"
+    (tmp_path / "tls.crt").write_text("certificate")
+    user = {"token": "abc", "client-certificate": str(tmp_path / "tls.crt"), "client-key-data": "a2V5"}
+    file.write_text(yaml.safe_dump({"users": [{"name": "me", "user": user}]}))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    return file
+
+
+def shown(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, str]:
+    assert main(["config", "view", *flags]) == 0
+    (user,) = yaml.safe_load(capsys.readouterr().out)["users"]
+    return dict(user["user"])
+
+
+def test_secrets_are_left_out(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate = str(config.with_name("tls.crt"))
+    left_out = {"token": "REDACTED", "client-certificate": certificate, "client-key-data": "DATA+OMITTED"}
+    assert shown(capsys) == left_out
+    assert shown(capsys, "--raw")["token"] == "abc"
+
+
+def test_a_flattened_one_is_whole(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or what is merged by it is of no use to anybody."""
+    certificate = base64.b64encode(b"certificate").decode()
+    whole = {"token": "abc", "client-certificate-data": certificate, "client-key-data": "a2V5"}
+    assert shown(capsys, "--flatten") == whole
+
+
+def test_a_file_that_is_not_there(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate = config.with_name("tls.crt")
+    certificate.unlink()
+    assert main(["config", "view", "--flatten"]) == 1
+    assert capsys.readouterr().err == f"error: open {certificate}: no such file or directory\n"
