@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from podyard.kubectl import yamltext
-from podyard.kubectl.errors import CommandError
+from podyard.kubectl.errors import CommandError, PlainError
 from podyard.kubectl.output import system_text
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -174,11 +174,13 @@ def choose(config: Config, flags: dict[str, Any]) -> Target:
     context_name = flags.get("context") or config.current_context
     context = config.contexts.get(context_name, {})
     if flags.get("context") and context_name not in config.contexts:
-        raise CommandError(f'context "{context_name}" does not exist')
+        raise PlainError(
+            f"Error in configuration: context was not found for specified context: {context_name}"
+        )
     cluster_name = flags.get("cluster") or context.get("cluster", "")
     user_name = flags.get("user") or context.get("user", "")
     if flags.get("cluster") and cluster_name not in config.clusters:
-        raise CommandError(f'cluster "{cluster_name}" does not exist')
+        raise CommandError(f'no server found for cluster "{cluster_name}"')
     if flags.get("user") and user_name not in config.users:
         raise CommandError(f'auth info "{user_name}" does not exist')
     cluster = dict(config.clusters.get(cluster_name, {}))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from podyard.kubectl import imagenames
 from podyard.kubectl.commands.create_ingress import make_spec
 from podyard.kubectl.commands.set_env import changed_variables, parse_variables
 from podyard.kubectl.commands.set_resources import parse_amounts
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.hashing import content_hash
+from podyard.kubectl.main import main
 
 
 def _secret(**more: Any) -> dict[str, Any]:
@@ -87,3 +91,49 @@ def test_amounts() -> None:
         parse_amounts("cpu")
     with pytest.raises(CommandError, match="quantities must match"):
         parse_amounts("cpu=lots")
+
+
+@pytest.mark.parametrize(
+    ("image", "right"),
+    [
+        ("nginx", True),
+        ("localhost:5000/a/b-c__d:1.0_x", True),
+        ("[::1]:5000/a", True),
+        ("Host/a@sha256:" + "0" * 64, True),
+        ("/usr/bin/python3", True),
+        ("A", False),
+        ("a:b:c", False),
+        ("a b", False),
+        ("x/Y", False),
+        ("a..b", False),
+        ("-a", False),
+        ("a:", False),
+        ("a@sha256:1", False),
+    ],
+)
+def test_names_of_images(image: str, right: bool) -> None:
+    expected = contextlib.nullcontext() if right else pytest.raises(CommandError, match="invalid reference")
+    with expected:
+        imagenames.check(image)
+
+
+def test_keys_of_an_environment_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "e"
+    file.write_text("GOOD=1\n1X=2\n")
+    words = ["create", "configmap", "c", f"--from-env-file={file}", "--dry-run=client"]
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith('error: "1X" is not a valid key name: a valid environment')
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--min-available=x"], "invalid format specified for min-available"),
+        (["--max-unavailable=-1"], "invalid format specified for max-unavailable"),
+        ([], "one of min-available or max-unavailable must be specified"),
+        (["--min-available=1", "--max-unavailable=1"], "cannot be both specified"),
+    ],
+)
+def test_wrong_budgets(flags: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "pdb", "p", "--selector=a=b", "--dry-run=client", *flags]) == 1
+    assert problem in capsys.readouterr().err

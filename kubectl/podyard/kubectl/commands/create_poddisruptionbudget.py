@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from podyard.api.selectors import parse_label_selector
@@ -19,8 +20,13 @@ def run(session: Session) -> int:
     given = {field: text for field, text in fields.items() if text}
     if not session["selector"]:
         raise CommandError("a selector must be specified")
-    if len(given) != 1:
-        raise CommandError("one of min-available or max-unavailable must be specified, and not both")
+    if not given:
+        raise CommandError("one of min-available or max-unavailable must be specified")
+    if len(given) > 1:
+        raise CommandError("min-available and max-unavailable cannot be both specified")
+    for flag in ("min-available", "max-unavailable"):
+        if session[flag] and not re.fullmatch(r"[0-9]+%?", session[flag]):
+            raise CommandError(f"invalid format specified for {flag}")
     spec: dict[str, Any] = {field: int(text) if text.isdigit() else text for field, text in given.items()}
     spec["selector"] = {"matchLabels": _labels(session["selector"])}
     counts = ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")

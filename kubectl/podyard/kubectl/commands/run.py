@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from podyard.kubectl import imagenames
 from podyard.kubectl.commands import Command
 from podyard.kubectl.commands.attach import attach
 from podyard.kubectl.creating import SAVE_CONFIG_FLAG, saved
@@ -56,8 +57,7 @@ def _check(session: Session) -> None:
     running_timeout(session)
     if not session["image"]:
         raise CommandError("--image is required")
-    if any(character.isspace() for character in session["image"]):
-        raise CommandError(f'Invalid image name "{session["image"]}": invalid reference format')
+    imagenames.check(session["image"])
     if session["tty"] and not session["stdin"]:
         raise UsageError(session.command, "-i/--stdin is required for containers with -t/--tty=true")
     if session["expose"] and not session["port"]:
