@@ -327,6 +327,13 @@ def test_copies(kubectl: Client, tmp_path: Path) -> None:
     kubectl("cp", str(source / "script"), f"{remote}-script")
     kubectl("cp", f"{remote}-script", str(tmp_path / "alone"))
     assert (tmp_path / "alone").read_text() == "#!/bin/sh\n"
+    # The content of a directory goes into one that is there; what goes to a directory of the pod, into that.
+    kubectl("cp", f"{remote}/.", str(tmp_path))
+    assert (tmp_path / "inner/file").read_bytes() == (source / "inner/file").read_bytes()
+    kubectl("cp", str(source / "script"), f"{remote}/inner")
+    kubectl("exec", "shell", "--", "test", "-x", f"/tmp/{kubectl.name}/inner/script")
+    refused = kubectl("cp", f"{remote}-script", str(tmp_path), ok=False)
+    assert refused.err.splitlines()[-1] == f"error: open {tmp_path}: is a directory"
     kubectl("cp", "shell:/no/such/file", str(tmp_path / "missing"), ok=False)
     assert not (tmp_path / "missing").exists()
 

@@ -50,11 +50,14 @@ def unpack(archive_file: BinaryIO, prefix: str, target: Path, warn: Callable[[st
 
 
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
     content = archive.extractfile(member)
     if content is None:
         return
-    with open(place, "wb") as file:
-        while data := content.read(1024 * 1024):
-            file.write(data)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with open(place, "wb") as file:
+            while data := content.read(1024 * 1024):
+                file.write(data)
+    except OSError as error:
+        raise CommandError(f"open {place}: {(error.strerror or str(error)).lower()}") from None
     os.chmod(place, member.mode & 0o777 | 0o200)

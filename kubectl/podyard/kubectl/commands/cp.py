@@ -71,8 +71,6 @@ def _execute(session: Session, spec: Spec, command: list[str], streams: Streams)
 
 def _download(session: Session, source: Spec, target: Path) -> None:
     path = posixpath.normpath(source.path)
-    if target.is_dir():
-        target = target / posixpath.basename(path)
     reading, writing = os.pipe()
 
     def fetch() -> None:
@@ -92,7 +90,7 @@ def _upload(session: Session, source: Path, target: Spec) -> None:
     if not source.exists():
         raise CommandError(f"{source} doesn't exist in local filesystem")
     path = posixpath.normpath(target.path)
-    if target.path.endswith("/"):
+    if _is_directory(session, target):
         path = posixpath.join(path, source.resolve().name)
     folder, name = posixpath.split(path)
     command = ["tar", "-xmf", "-", *(["-C", folder] if folder else [])]
@@ -104,6 +102,14 @@ def _upload(session: Session, source: Path, target: Spec) -> None:
 
     with os.fdopen(reading, "rb") as archive, _beside(send):
         _execute(session, target, command, Streams(stdin=True, input=archive))
+
+
+def _is_directory(session: Session, target: Spec) -> bool:
+    try:
+        _execute(session, target, ["test", "-d", target.path], Streams())
+    except CommandError:
+        return False  # whatever else is wrong is said when it is copied to
+    return True
 
 
 class _beside:
