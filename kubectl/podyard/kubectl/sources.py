@@ -72,8 +72,8 @@ def _file(source: str) -> Iterator[tuple[str, bytes]]:
     yield key, read_file(path)
 
 
-_KEY = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_KEY_RULE = (
+_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_VARIABLE_RULE = (
     "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and "
     "must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for "
     "validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')"
@@ -98,6 +98,6 @@ def _environment(path: str) -> Iterator[tuple[str, bytes]]:
         if not line or line.startswith("#"):
             continue
         key, equals, value = line.partition("=")
-        if not _KEY.fullmatch(key):
-            raise CommandError(f'"{key}" is not a valid key name: {_KEY_RULE}')
+        if not _VARIABLE.fullmatch(key):
+            raise CommandError(f'"{key}" is not a valid key name: {_VARIABLE_RULE}')
         yield key, (value if equals else os.environ.get(key, "")).encode()
