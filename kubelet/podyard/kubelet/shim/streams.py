@@ -14,6 +14,7 @@ from podyard.kubelet.shim.loop import READ, WRITE, Loop
 
 CHUNK_BYTES = 64 * 1024
 CLIENT_BACKLOG_BYTES = 256 * 1024
+LAST_BYTES = 1024 * 1024  # as much as a pipe holds at most, unless root has made it hold more
 
 
 class Writer:
@@ -89,7 +90,7 @@ class AttachedClient:
     @property
     def lags(self) -> bool:
         """Whether it has not taken what the container has written so far."""
-        return any(len(writer.waiting) > CLIENT_BACKLOG_BYTES for writer in self._outputs.values())
+        return any(len(writer.waiting) > self._streams.backlog_bytes for writer in self._outputs.values())
 
     def resume(self) -> None:
         """The container takes input (again)."""
@@ -136,6 +137,8 @@ class ContainerStreams:
     ) -> None:
         self.loop = loop
         self.clients: set[AttachedClient] = set()
+        self.backlog_bytes = CLIENT_BACKLOG_BYTES
+        """What a client may have waiting before the container's output waits for it."""
         self._log = log
         self._tty = tty
         self._stdin_once = stdin_once
@@ -199,12 +202,13 @@ class ContainerStreams:
     def caught_up(self) -> None:
         """A client has taken all that waited, or is gone."""
         if self._waits and not any(client.lags for client in self.clients):
-            self.read_on()
+            self._waits = False
+            self._listen()
 
     def read_on(self) -> None:
-        """Wait for no client: there is not much more to come when the process has ended."""
-        self._waits = False
-        self._listen()
+        """The process has ended: what it has left behind waits for no client, lest it be lost."""
+        self.backlog_bytes += LAST_BYTES
+        self.caught_up()
 
     def close(self) -> None:
         """The container has ended and nothing more is to be expected."""
