@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -131,6 +132,27 @@ async def test_a_shim_that_hangs_is_killed(pods: Pods, monkeypatch: pytest.Monke
     (sandbox,) = await pods.runtime.list_pod_sandboxes()
     assert sandbox.state == SandboxState.NOTREADY
     await until(lambda: not processes_of(container))
+
+
+async def test_a_shim_without_descriptors_lets_a_kubelet_wait(pods: Pods) -> None:
+    sandbox = await pods.sandbox()
+    container = await pods.run("sleep 1000", sandbox=sandbox)
+    directory = pods.root / "sandboxes" / sandbox
+    shim = shim_of((await pods.runtime.container_status(container)).pid)
+    first = shim_client.connect(directory)
+    assert first is not None
+    await first.ready()
+    _, most = resource.prlimit(shim, resource.RLIMIT_NOFILE)
+    resource.prlimit(shim, resource.RLIMIT_NOFILE, (0, most))
+    second = shim_client.connect(directory)
+    assert second is not None
+    for _ in range(2):  # after the second turn it has looked at its listener
+        await first.request("kill", container=container, pid=0)
+    resource.prlimit(shim, resource.RLIMIT_NOFILE, (most, most))
+    await second.ready()
+    first.close()
+    second.close()
+    assert (directory / "shim.log").read_text() == ""
 
 
 async def test_sigterm_ends_a_shim_in_good_order(pods: Pods) -> None:

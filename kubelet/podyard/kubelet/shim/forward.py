@@ -6,6 +6,8 @@ From podIP:containerPort to a private port on 127.0.0.1, and from a port of the 
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from podyard.kubelet.shim.loop import READ, WRITE, Loop, Timer
 Address = tuple[str, int]
 
 CHUNK_BYTES = 64 * 1024
-RETRY_SECONDS = 0.05
+SPARE_DESCRIPTORS = 64
 UDP_IDLE_SECONDS = 60.0
 UDP_MAX_CLIENTS = 1024
 
@@ -121,11 +123,7 @@ class TcpForward:
             self._listener.close()
             raise
         self._listener.listen(512)
-        self._listen()
-
-    def _listen(self) -> None:
-        if self._listener.fileno() >= 0:
-            self._loop.watch(self._listener.fileno(), READ, self._accept)
+        loop.watch(self._listener.fileno(), READ, self._accept)
 
     def close(self) -> None:
         """Listen no more and end all connections."""
@@ -136,19 +134,18 @@ class TcpForward:
 
     def _accept(self, events: int) -> None:
         try:
+            server = _outward(socket.SOCK_STREAM)
+        except OSError:  # who waits is let in when others have gone
+            self._loop.pause(self._listener.fileno())
+            return
+        try:
             client, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # it went away again
-        except OSError:  # no descriptor is free: who waits is let in later
-            self._loop.forget(self._listener.fileno())
-            self._loop.call_later(RETRY_SECONDS, self._listen)
+        except OSError as error:
+            server.close()
+            if not isinstance(error, BlockingIOError | ConnectionAbortedError):  # it has not gone away again
+                self._loop.pause(self._listener.fileno())
             return
         client.setblocking(False)
-        try:
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        except OSError:
-            _reset(client)
-            return
         if server.connect_ex(self._target) not in (0, errno.EINPROGRESS):
             server.close()
             _reset(client)
@@ -197,7 +194,10 @@ class UdpForward:
         else:
             if len(self._clients) >= UDP_MAX_CLIENTS:
                 self._drop(next(iter(self._clients)))  # the one that has been silent for longest
-            upstream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            try:
+                upstream = _outward(socket.SOCK_DGRAM)
+            except OSError:
+                return  # lost, as datagrams may be
             upstream.connect(self._target)
             self._loop.watch(upstream.fileno(), READ, lambda _: self._answer(client, upstream))
         self._clients[client] = (upstream, time.monotonic())
@@ -228,6 +228,19 @@ class UdpForward:
         upstream, _ = self._clients.pop(client)
         self._loop.forget(upstream.fileno())
         upstream.close()
+
+
+def _outward(kind: int) -> socket.socket:
+    """A socket towards the program. Raises OSError rather than take one of the last descriptors.
+
+    They are for the shim's own work: logs, the kubelet's connections, commands and probes.
+    """
+    sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and sock.fileno() + SPARE_DESCRIPTORS >= limit:
+        sock.close()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return sock
 
 
 def _reset(sock: socket.socket) -> None:

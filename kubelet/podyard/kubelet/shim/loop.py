@@ -13,6 +13,8 @@ from collections.abc import Callable
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 
+PAUSE_SECONDS = 0.05
+
 
 class Timer:
     """A call that waits for its time; `cancel` forgets it."""
@@ -55,6 +57,17 @@ class Loop:
         """Watch `fd` no more. Call it before closing the descriptor."""
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+
+    def pause(self, fd: int) -> None:
+        """Look at `fd`, which is watched for READ, again in 50 ms: now there are no means to read it."""
+        callback = self._callbacks[fd]
+        self._epoll.modify(fd, 0)
+
+        def go_on() -> None:
+            if self._callbacks.get(fd) is callback:  # else it is closed, and its number may be another's
+                self._epoll.modify(fd, READ)
+
+        self.call_later(PAUSE_SECONDS, go_on)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once."""

@@ -78,9 +78,13 @@ class Sandbox:
 
     def _accept(self, events: int) -> None:
         try:
-            self._add(self._listener.accept()[0])
-        except BlockingIOError:
+            sock, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError:  # no descriptor is free
+            self._loop.pause(self._listener.fileno())
+            return
+        self._add(sock)
 
     def _add(self, sock: socket.socket) -> None:
         connection = Connection(self._loop, sock, self._received, self._connections.remove)
