@@ -1,6 +1,15 @@
-"""Image references, as far as the API cares for them."""
+"""Image references: their grammar (github.com/distribution/reference), and what the API reads in them."""
 
 from __future__ import annotations
+
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+"""Of a repository's path."""
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+"""Of a registry, by its name, without the port."""
+PORT = r":[0-9]+"
+TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
 
 
 def image_tag(image: str) -> str:

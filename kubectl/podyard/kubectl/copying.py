@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from podyard.kubectl.errors import CommandError
+from podyard.kubectl.output import system_text
 
 
 def pack(source: Path, name: str, out: BinaryIO) -> None:
@@ -59,5 +60,5 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> No
             while data := content.read(1024 * 1024):
                 file.write(data)
     except OSError as error:
-        raise CommandError(f"open {place}: {(error.strerror or str(error)).lower()}") from None
+        raise CommandError(f"open {place}: {system_text(error)}") from None
     os.chmod(place, member.mode & 0o777 | 0o200)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
+from podyard.kubectl.output import system_text
 from podyard.kubectl.session import Session
 
 SOURCE_FLAGS = (
@@ -85,8 +86,7 @@ def read_file(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        raise CommandError(f"error reading {path}: {problem}") from None
+        raise CommandError(f"error reading {path}: {system_text(error)}") from None
 
 
 def _environment(path: str) -> Iterator[tuple[str, bytes]]:

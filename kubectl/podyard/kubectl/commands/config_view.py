@@ -10,6 +10,7 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.kubeconfig import Config
+from podyard.kubectl.output import system_text
 from podyard.kubectl.printers import FORMATS, PRINT_FLAGS, document_printer
 from podyard.kubectl.session import Session
 
@@ -67,8 +68,7 @@ def _flatten(content: dict[str, Any]) -> None:
             try:
                 data = path.read_bytes()
             except OSError as error:
-                why = (error.strerror or str(error)).lower()
-                raise CommandError(f"open {path}: {why}") from None
+                raise CommandError(f"open {path}: {system_text(error)}") from None
             content[f"{key}-data"] = base64.b64encode(data).decode()
 
 

@@ -11,6 +11,7 @@ from podyard.kubectl.creating import CREATE_FLAGS, only_name
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.hashing import APPEND_HASH_FLAG
+from podyard.kubectl.output import system_text
 from podyard.kubectl.session import Session
 
 
@@ -31,8 +32,7 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        raise CommandError(f"Cannot read file {path}, open {path}: {problem}") from None
+        raise CommandError(f"Cannot read file {path}, open {path}: {system_text(error)}") from None
 
 
 def _check(certificate: str, key: str) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from podyard.api.images import COMPONENT, DIGEST, DOMAIN, PORT, TAG
 from podyard.kubelet.images import InvalidImageName
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_DOMAIN = (
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
-)
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_DOMAIN_RE = re.compile(_DOMAIN)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_PATH = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+_DOMAIN = re.compile(rf"{DOMAIN}(?:{PORT})?")
+_TAG = re.compile(TAG)
+_DIGEST = re.compile(DIGEST)
 _MAX_NAME = 255
 
 DEFAULT_DOMAIN = "docker.io"
@@ -68,7 +65,7 @@ def normalise_name(name: str, text: str) -> str:
         path = f"library/{path}"
     if path.lower() != path:
         raise _invalid(text, f"invalid reference format: repository name ({path}) must be lowercase")
-    if not _DOMAIN_RE.fullmatch(domain) or not _PATH.fullmatch(path) or len(domain) + len(path) >= _MAX_NAME:
+    if not _DOMAIN.fullmatch(domain) or not _PATH.fullmatch(path) or len(domain) + len(path) >= _MAX_NAME:
         raise _invalid(text, "invalid reference format")
     return f"{domain}/{path}"
 
