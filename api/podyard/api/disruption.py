@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from podyard.api.objects import controller_of, is_ready
 from podyard.api.resources import DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS
 from podyard.api.selectors import from_label_selector
 
@@ -48,7 +49,7 @@ def covers(budget: Object, pod: Object) -> bool:
 def disruptions(budget: Object, pods: Iterable[Object], find: Find) -> Disruptions:
     """What a budget amounts to; `pods` are those that it covers."""
     pods = list(pods)
-    healthy = sum(_is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
+    healthy = sum(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
     most, least = budget["spec"].get("maxUnavailable"), budget["spec"].get("minAvailable") or 0
     if most is not None:
         expected = _expected(pods, find)
@@ -59,17 +60,12 @@ def disruptions(budget: Object, pods: Iterable[Object], find: Find) -> Disruptio
 
 def may_evict(pod: Object, budget: Object, now: Disruptions) -> bool:
     """Whether a running pod may be evicted; one that is not ready may when the budget loses nothing."""
-    if not _is_ready(pod):
+    if not is_ready(pod):
         if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
             return True
         if now.healthy >= now.desired > 0:
             return True
     return now.allowed > 0
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def _expected(pods: Iterable[Object], find: Find) -> int:
@@ -96,13 +92,11 @@ def _owner(pod: Object, find: Find) -> Object | None:
 
 
 def _controller(obj: Object, find: Find) -> Object | None:
-    metadata = obj["metadata"]
-    references = metadata.get("ownerReferences") or ()
-    reference = next((r for r in references if r.get("controller")), None)
+    reference = controller_of(obj)
     if reference is None:
         return None
     kind = _SCALED_BY_KIND.get((reference["apiVersion"], reference["kind"]))
-    owner = find(kind, metadata["namespace"], reference["name"]) if kind else None
+    owner = find(kind, obj["metadata"]["namespace"], reference["name"]) if kind else None
     return owner if owner and owner["metadata"]["uid"] == reference["uid"] else None
 
 

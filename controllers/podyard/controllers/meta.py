@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from podyard.api.objects import controller_of
 from podyard.api.times import from_rfc3339
 
 Object = dict[str, Any]
-
-
-def controller_of(obj: Object) -> Object | None:
-    """The owner reference with `controller: true`, if there is one."""
-    for reference in obj["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            return dict(reference)
-    return None
 
 
 def controller_reference(owner: Object) -> Object:

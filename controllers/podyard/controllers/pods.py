@@ -1,7 +1,8 @@
-"""What controllers ask about a pod: is it ready, available, active (k8s.io/kubernetes pkg/api/v1/pod)."""
+"""What controllers ask about a pod: is it available, active (k8s.io/kubernetes pkg/api/v1/pod)."""
 
 from __future__ import annotations
 
+from podyard.api.objects import is_ready
 from podyard.api.times import from_rfc3339
 from podyard.controllers.meta import Object, find_condition, is_terminating, status_of
 
@@ -19,12 +20,6 @@ def is_finished(pod: Object) -> bool:
 def is_active(pod: Object) -> bool:
     """Whether it counts as a replica: not finished and not being deleted."""
     return not is_finished(pod) and not is_terminating(pod)
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether its Ready condition is True."""
-    condition = find_condition(status_of(pod).get("conditions"), "Ready")
-    return condition is not None and condition["status"] == "True"
 
 
 def ready_since(pod: Object) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podyard.api.errors import StatusError
+from podyard.api.objects import is_ready
 from podyard.api.resources import PODS
 from podyard.kubelet.killing import kill_all
 from podyard.kubelet.observed import observe
@@ -145,6 +146,4 @@ class EndingSteps:
 
 
 def _is_ready_and_deleted(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return is_ready and "deletionTimestamp" in pod["metadata"]
+    return is_ready(pod) and "deletionTimestamp" in pod["metadata"]

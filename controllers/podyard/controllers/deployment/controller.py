@@ -7,6 +7,7 @@ import logging
 
 from podyard.api import selectors
 from podyard.api.errors import StatusError
+from podyard.api.objects import controller_of
 from podyard.api.resources import DEPLOYMENTS, PODS, REPLICASETS
 from podyard.client.client import Client
 from podyard.client.controller import run_workers
@@ -23,7 +24,6 @@ from podyard.controllers.meta import (
     Object,
     annotations_of,
     controller_index,
-    controller_of,
     labels_of,
     orphans,
     status_of,

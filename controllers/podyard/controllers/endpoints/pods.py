@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 
+from podyard.api.objects import is_ready
 from podyard.controllers.meta import Object, is_terminating, labels_of, status_of
-from podyard.controllers.pods import is_finished, is_ready
+from podyard.controllers.pods import is_finished
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from podyard.api.objects import is_ready
 from podyard.api.resources import NODES, PODS, SERVICES
 from podyard.client.factory import InformerFactory
 from podyard.client.informer import Key, key_of
 from podyard.controllers.endpoints.pods import ZONE_LABEL, has_endpoints, ip_of, selects
 from podyard.controllers.meta import Object, is_terminating, labels_of
-from podyard.controllers.pods import is_ready, phase_of, ready_since
+from podyard.controllers.pods import phase_of, ready_since
 
 
 class ServicePods:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from podyard.api.objects import is_ready
 from podyard.controllers.endpoints.pods import (
     hostname_in,
     ip_of,
@@ -18,7 +19,6 @@ from podyard.controllers.endpoints.pods import (
 )
 from podyard.controllers.endpoints.slices import HEADLESS, TRIGGER_TIME
 from podyard.controllers.meta import Object, annotations_of, labels_of
-from podyard.controllers.pods import is_ready
 
 CAPACITY = 1000
 """The most addresses in an Endpoints object; EndpointSlices have the rest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podyard.api.objects import is_ready
 from podyard.api.resources import LEASES, NODES, PODS
 from podyard.api.times import to_rfc3339
 from podyard.client.client import STRATEGIC_MERGE_PATCH, Client
@@ -13,7 +14,6 @@ from podyard.controllers.endpoints.services import by_node
 from podyard.controllers.errors import ignore_not_found
 from podyard.controllers.meta import Object
 from podyard.controllers.nodes.health import heartbeat, ready_status, silent_conditions, wanted_taints
-from podyard.controllers.pods import is_ready
 from podyard.controllers.tasks import run_together
 from podyard.process.clock import Clock
 

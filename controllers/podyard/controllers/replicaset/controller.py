@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from podyard.api import selectors
 from podyard.api.errors import StatusError
+from podyard.api.objects import controller_of
 from podyard.api.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
 from podyard.client.client import Client
 from podyard.client.controller import run_workers
@@ -21,7 +22,6 @@ from podyard.controllers.errors import namespace_terminating
 from podyard.controllers.meta import (
     Object,
     controller_index,
-    controller_of,
     controller_reference,
     is_terminating,
     labels_of,

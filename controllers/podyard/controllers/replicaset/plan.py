@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from podyard.api import selectors
+from podyard.api.objects import is_ready
 from podyard.api.times import to_rfc3339
 from podyard.controllers.meta import (
     Object,
@@ -21,7 +22,7 @@ from podyard.controllers.meta import (
     status_of,
     without_zeros,
 )
-from podyard.controllers.pods import available_in, is_active, is_ready, phase_of, ready_since, restarts
+from podyard.controllers.pods import available_in, is_active, phase_of, ready_since, restarts
 
 BURST = 500
 """The most pods that one sync creates or deletes."""
