@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podyard.cli.cluster import control, pki, place
 from podyard.cli.cluster.config import ClusterConfig
+from podyard.cli.cluster.orphans import wait_for_orphans
 from podyard.cli.cluster.run import Report, stop_by_signal, supervise
 from podyard.cli.rootless.listeners import ListenerServer
 
@@ -15,6 +16,7 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
     lock.acquire()
     listeners = None
     try:
+        await wait_for_orphans(cluster.path)
         (cluster.path / "images").mkdir(exist_ok=True)
         pki.ensure(cluster)
         place.check_ports(cluster)

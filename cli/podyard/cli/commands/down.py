@@ -12,6 +12,7 @@ import uvloop
 
 from podyard.cli.cluster import control
 from podyard.cli.cluster.config import DEFAULT_NAME
+from podyard.cli.cluster.orphans import ended, wait_for_orphans
 from podyard.cli.joining import kept
 from podyard.process.main import UserError
 
@@ -31,8 +32,7 @@ def command(args: argparse.Namespace) -> int:
     pid = control.running_pid(what.path)
     if pid:
         uvloop.run(_end(pid))
-    # Also when nothing ran: after kill -9 of `up`, its pods are still there.
-    uvloop.run(what.leave())
+    uvloop.run(_leave(what))
     if args.purge:
         what.purge()
     done = "stopped" if pid else "was not running"
@@ -40,23 +40,25 @@ def command(args: argparse.Namespace) -> int:
     return 0
 
 
+async def _leave(what: kept.Kept) -> None:
+    """Also when nothing ran: after kill -9 of `up`, pods are still there, and other processes are ending."""
+    await wait_for_orphans(what.path)
+    await what.leave()
+
+
 async def _end(pid: int) -> None:
-    """SIGTERM, then wait for the very process: a pidfd becomes readable when it has ended."""
+    """SIGTERM, then wait for the very process."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(descriptor, ended.set)
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         async with asyncio.timeout(STOP_SECONDS):
-            await ended.wait()
+            await ended(descriptor)
     except TimeoutError:
         raise UserError(f"`podyard up` (pid {pid}) has not ended after {STOP_SECONDS:g} s") from None
     except PermissionError:
         raise UserError(f"`podyard up` (pid {pid}) belongs to another user") from None
     finally:
-        loop.remove_reader(descriptor)
         os.close(descriptor)

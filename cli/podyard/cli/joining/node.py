@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from podyard.cli.cluster import control, ports
 from podyard.cli.cluster.config import NODE_DNS_PORT
+from podyard.cli.cluster.orphans import wait_for_orphans
 from podyard.cli.cluster.processes import NodeSite, Port, ProcessSpec, kubelet_port, node_processes
 from podyard.cli.cluster.run import Report, stop_by_signal, supervise
 from podyard.cli.cluster.steps import Step
@@ -90,6 +91,7 @@ async def run(config: NodeConfig, report: Report, *, reached: bool) -> None:
     lock = control.Lock(config.path, f"node {config.node_name}")
     lock.acquire()
     try:
+        await wait_for_orphans(config.path)
         (config.path / "images").mkdir(exist_ok=True)
         ports.check(
             [

@@ -1,0 +1,76 @@
+"""What an `up` that was killed has left of its processes: they end by themselves, in their own time.
+
+The kernel has told each that its supervisor is gone (`podyard.process.main.end_with_supervisor`); until
+they have ended they hold ports and the store, and start pods.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+from podyard.cli.cluster import control
+
+STOP_SECONDS = 8.0
+"""How long they may take, as when their supervisor ends them."""
+
+
+async def wait_for_orphans(data_dir: Path, limit: float = STOP_SECONDS) -> None:
+    """Return when every process of a data directory has ended; kill what has not after `limit` seconds.
+
+    Only for who holds the directory's lock, or when nobody does.
+    """
+    with ExitStack() as stack:
+        descriptors = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if (descriptor := _open_marked(int(pid), _mark(data_dir))) is not None:
+                stack.callback(os.close, descriptor)
+                descriptors.append(descriptor)
+        try:
+            async with asyncio.timeout(limit):
+                await asyncio.gather(*map(ended, descriptors))
+        except TimeoutError:
+            for descriptor in descriptors:
+                _kill(descriptor)
+            await asyncio.gather(*map(ended, descriptors))
+
+
+async def ended(descriptor: int) -> None:
+    """Return when the process of a pidfd has ended: it becomes readable then."""
+    loop = asyncio.get_running_loop()
+    event = asyncio.Event()
+    loop.add_reader(descriptor, event.set)
+    try:
+        await event.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _mark(data_dir: Path) -> bytes:
+    """What the environment of each of its processes has, and that of no other."""
+    return b"NOTIFY_SOCKET=" + os.fsencode(control.socket_path(data_dir, "notify"))
+
+
+def _open_marked(pid: int, mark: bytes) -> int | None:
+    """A pidfd of the process if it has the mark."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return None
+    try:
+        if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            return descriptor
+    except OSError:  # it has ended, or is another user's
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _kill(descriptor: int) -> None:
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
