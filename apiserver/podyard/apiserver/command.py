@@ -46,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client-ca-file", required=True, help="CA of client certificates", **file)  # type: ignore[arg-type]
     parser.add_argument("--tls-cert-file", required=True, help="certificate to serve with", **file)  # type: ignore[arg-type]
     parser.add_argument("--tls-private-key-file", required=True, help="its private key", **file)  # type: ignore[arg-type]
+    parser.add_argument(
+        "--kubelet-certificate-authority",
+        help="CA of what kubelets serve with (default: that of --client-ca-file)",
+        **file,  # type: ignore[arg-type]
+    )
     parser.add_argument("--kubelet-client-cert-file", help="certificate to dial kubelets with", **file)  # type: ignore[arg-type]
     parser.add_argument("--kubelet-client-key-file", help="its private key", **file)  # type: ignore[arg-type]
     parser.add_argument(
@@ -88,7 +93,9 @@ def config_of(args: argparse.Namespace) -> Config:
     kubelet_tls = None
     if args.kubelet_client_cert_file and args.kubelet_client_key_file:
         kubelet_tls = TlsFiles(
-            args.client_ca_file, args.kubelet_client_cert_file, args.kubelet_client_key_file
+            args.kubelet_certificate_authority or args.client_ca_file,
+            args.kubelet_client_cert_file,
+            args.kubelet_client_key_file,
         )
     service_cidr = _network(args.service_cluster_ip_range)
     if args.cluster_dns and _address("--cluster-dns", args.cluster_dns) not in service_cidr:

@@ -7,12 +7,11 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 from podyard.client.client import Client, add_server_argument
 from podyard.client.factory import InformerFactory
+from podyard.controllers.certificates.signing import add_signing_arguments, signing
 from podyard.controllers.manager import Settings, run_controllers
-from podyard.process.certificates import Authority, load_authority
 from podyard.process.clock import RealClock
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
@@ -60,20 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="every node has a DNS server of its own at this port (default: none has)",
     )
-    file = {"type": Path, "metavar": "FILE"}
-    parser.add_argument(
-        "--cluster-signing-cert-file",
-        help="CA that signs requests for certificates (default: none are signed)",
-        **file,  # type: ignore[arg-type]
-    )
-    parser.add_argument("--cluster-signing-key-file", help="its private key", **file)  # type: ignore[arg-type]
-    parser.add_argument(
-        "--cluster-signing-duration",
-        type=float,
-        default=365 * 24 * 3600.0,
-        metavar="SECONDS",
-        help="how long such certificates last at most (default: a year)",
-    )
+    add_signing_arguments(parser)
 
 
 async def main(args: argparse.Namespace, extra: Sequence[Runnable] = ()) -> None:
@@ -121,31 +107,15 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise UserError(f"--load-balancer-cidr: {error}") from None
     if args.node_monitor_grace_period <= 0:
         raise UserError("--node-monitor-grace-period: must be more than 0 seconds")
-    if args.cluster_signing_duration <= 0:
-        raise UserError("--cluster-signing-duration: must be more than 0 seconds")
     return Settings(
         cluster_cidr=network,
         node_mask_size=args.node_cidr_mask_size,
         node_grace_seconds=args.node_monitor_grace_period,
         ca_certificate=_read(args.ca_file),
         load_balancers=load_balancers,
-        signing=_authority(args.cluster_signing_cert_file, args.cluster_signing_key_file),
-        signing_seconds=args.cluster_signing_duration,
+        signing=signing(args),
         node_dns_port=args.node_dns_port,
     )
-
-
-def _authority(certificate: Path | None, key: Path | None) -> Authority | None:
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UserError("--cluster-signing-cert-file and --cluster-signing-key-file go together")
-    try:
-        return load_authority(certificate, key)
-    except OSError as error:
-        raise UserError(f"--cluster-signing-cert-file {certificate}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"--cluster-signing-cert-file {certificate}: {error}") from None
 
 
 def _read(path: object) -> str:

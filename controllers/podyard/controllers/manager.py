@@ -14,6 +14,7 @@ from podyard.controllers.bootstrap_tokens import TokenCleanerController
 from podyard.controllers.certificates.approver import CertificateApprovingController
 from podyard.controllers.certificates.cleaner import CertificateCleanerController
 from podyard.controllers.certificates.signer import CertificateSigningController
+from podyard.controllers.certificates.signing import Signing
 from podyard.controllers.deployment.controller import DeploymentController
 from podyard.controllers.disruption_budgets import DisruptionController
 from podyard.controllers.endpoints.endpoints_controller import EndpointsController
@@ -34,7 +35,6 @@ from podyard.controllers.replicaset.controller import (
 )
 from podyard.controllers.serviceaccounts import namespace_defaults
 from podyard.controllers.token_secrets import TokenSecretController
-from podyard.process.certificates import Authority
 from podyard.process.clock import Clock
 
 
@@ -54,8 +54,7 @@ class Settings:
     node_grace_seconds: float
     ca_certificate: str  # PEM
     load_balancers: IPv4Network
-    signing: Authority | None = None  # without it nobody here signs requests for certificates
-    signing_seconds: float = 365 * 24 * 3600.0
+    signing: Signing
     node_dns_port: int = 0  # where every node has a DNS server; 0: none has
 
 
@@ -85,14 +84,11 @@ async def run_controllers(
         DisruptionController(client, informers, clock),
         TokenCleanerController(client, informers, clock),
         CertificateApprovingController(client, informers),
+        CertificateSigningController(client, informers, clock, settings.signing),
         CertificateCleanerController(client, informers, clock),
     ]
     if settings.node_dns_port:
         controllers.append(NodeDnsController(client, informers, settings.node_dns_port))
-    if settings.signing is not None:
-        controllers.append(
-            CertificateSigningController(client, informers, clock, settings.signing, settings.signing_seconds)
-        )
     async with asyncio.TaskGroup() as group:
         for controller in controllers:
             group.create_task(controller.run())

@@ -10,7 +10,6 @@ import os
 import random
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -43,7 +42,7 @@ from podyard.process.clock import Clock, RealClock
 from podyard.process.main import UserError
 from podyard.process.metrics import add_metrics_arguments, serve_metrics
 from podyard.process.notify import notify
-from podyard.process.tls import add_tls_arguments, tls_files
+from podyard.process.tls import TlsFiles, add_tls_arguments, tls_files
 
 DEFAULT_PORT = 10250
 
@@ -62,7 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tls-cert-file",
         type=Path,
         metavar="FILE",
-        help="certificate to serve streams with, and its key (default: those of --cert-file)",
+        help="certificate to serve streams with (default: that of --cert-file)",
+    )
+    parser.add_argument(
+        "--tls-private-key-file",
+        type=Path,
+        metavar="FILE",
+        help="its private key (default: the one that is in the same file)",
     )
     parser.add_argument(
         "--rotate-certificates",
@@ -103,6 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     """Run until cancelled. Pods go on running then; the next kubelet of this node takes them over."""
+    if args.rotate_certificates and args.tls_private_key_file:
+        raise UserError("--tls-private-key-file: with --rotate-certificates the key is in --tls-cert-file")
     root = (args.data_dir / "kubelet" / args.node_name).absolute()
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
@@ -215,9 +222,8 @@ async def _serve(
 
         export_metrics(kubelet)
     own, serving = _certificates(args, client, clock, addresses)
-    served = replace(tls, cert=args.tls_cert_file, key=args.tls_cert_file) if args.tls_cert_file else tls
     service = StreamingService(runtime, kubelet.find)
-    streams = StreamServer(service, (args.node_ip, args.port), served, serving, clock)
+    streams = StreamServer(service, (args.node_ip, args.port), _served(args), serving, clock)
     await streams.start()
     metrics = await serve_metrics(args.metrics_address)
     try:
@@ -237,6 +243,13 @@ async def _serve(
             metrics.close()
         await streams.stop()
         await client.close()
+
+
+def _served(args: argparse.Namespace) -> TlsFiles:
+    """What it serves with."""
+    if not args.tls_cert_file:
+        return tls_files(args)
+    return TlsFiles(args.ca_file, args.tls_cert_file, args.tls_private_key_file or args.tls_cert_file)
 
 
 def _certificates(

@@ -11,7 +11,7 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The cluster CA and this process' certificate and key, PEM files.
+    """The CA that the other side has to be of, and this process' certificate and key, PEM files.
 
     Certificate and key may be in one file, which can then be replaced as a whole.
     """
@@ -21,13 +21,13 @@ class TlsFiles:
     key: Path
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """For dialling: present our certificate, trust the cluster CA alone."""
+        """For dialling: present our certificate, trust the CA alone."""
         return grpc.ssl_channel_credentials(
             self.ca.read_bytes(), self.key.read_bytes(), self.cert.read_bytes()
         )
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """For serving: demand a client certificate of the cluster CA.
+        """For serving: demand a client certificate of the CA.
 
         A certificate that has been replaced is served to every new connection.
         """

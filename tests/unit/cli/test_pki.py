@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from podyard.cli.cluster import pki
 from podyard.cli.cluster.config import ClusterConfig
+from podyard.process.certificates import CLIENT_AUTH, SERVER_AUTH
 from podyard.process.main import UserError
 
 
@@ -41,10 +43,20 @@ def test_each_has_its_identity(cluster: ClusterConfig) -> None:
     )
     assert "kubernetes.default.svc.cluster.local" in names.get_values_for_type(x509.DNSName)
     assert "127.96.0.1" in [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
-    ca = certificate(cluster, "ca")
     for identity in pki.identities(cluster):
-        certificate(cluster, identity.file).verify_directly_issued_by(ca)
+        made = certificate(cluster, identity.file)
+        made.verify_directly_issued_by(certificate(cluster, identity.authority))
+        usages = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        assert list(usages) == [SERVER_AUTH if identity.server_names else CLIENT_AUTH]
         assert (cluster.path / "pki" / f"{identity.file}.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_kubelet_does_not_serve_with_what_clients_of_the_apiserver_trust(cluster: ClusterConfig) -> None:
+    pki.ensure(cluster)
+    serving = certificate(cluster, "kubelet-node1-serving")
+    serving.verify_directly_issued_by(certificate(cluster, "kubelet-ca"))
+    with pytest.raises((ValueError, InvalidSignature)):
+        serving.verify_directly_issued_by(certificate(cluster, "ca"))
 
 
 def test_a_server_has_the_names_by_which_other_hosts_call_it(
@@ -98,7 +110,7 @@ def test_the_key_of_tokens_stays(cluster: ClusterConfig) -> None:
         pki.ensure(cluster)
 
 
-@pytest.mark.parametrize("lost", ["ca.key", "ca.crt"])
+@pytest.mark.parametrize("lost", ["ca.key", "ca.crt", "kubelet-ca.key"])
 def test_a_broken_ca_is_refused_and_kept(cluster: ClusterConfig, lost: str) -> None:
     pki.ensure(cluster)
     (cluster.path / "pki" / lost).write_text("garbage")

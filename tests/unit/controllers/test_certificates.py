@@ -232,11 +232,12 @@ def test_how_long_a_token_lasts(expiration: str, left: float | None) -> None:
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
-    key = new_key()
-    write_file(tmp_path / "sign.crt", certificate_pem(self_signed("ca", key, 10)), 0o644)
-    write_file(tmp_path / "sign.key", key_pem(key), 0o600)
-    flags = [f"--cluster-signing-cert-file={tmp_path}/sign.crt"]
-    flags += [f"--cluster-signing-key-file={tmp_path}/sign.key"]
+    flags = []
+    for flag in ("cluster-signing", "cluster-signing-kubelet-serving"):
+        key = new_key()
+        write_file(tmp_path / f"{flag}.crt", certificate_pem(self_signed(flag, key, 10)), 0o644)
+        write_file(tmp_path / f"{flag}.key", key_pem(key), 0o600)
+        flags += [f"--{flag}-cert-file={tmp_path}/{flag}.crt", f"--{flag}-key-file={tmp_path}/{flag}.key"]
     async with control_plane(tmp_path, *flags, nodes=0) as started:
         yield started
 
@@ -250,6 +251,12 @@ def outcome(requests: list[Object]) -> dict[str, str]:
         )
         for r in requests
     }
+
+
+def issuer(request: Object) -> str:
+    """Whose signature the certificate of a request has."""
+    made = x509.load_pem_x509_certificate(base64.b64decode(request["status"]["certificate"]))
+    return made.issuer.rfc4514_string()
 
 
 async def test_a_kubelet_gets_its_certificates(plane: ControlPlane) -> None:
@@ -266,11 +273,18 @@ async def test_a_kubelet_gets_its_certificates(plane: ControlPlane) -> None:
         )
         # Its addresses become known with its Node.
         await kubelet.create(NODES, node("node1", "10.0.0.1"))
-        await plane.until(
-            CERTIFICATESIGNINGREQUESTS, lambda found: outcome(found)["serving"] == "Approved,Issued", None
+        issuers = await plane.until(
+            CERTIFICATESIGNINGREQUESTS,
+            lambda found: (
+                outcome(found)["serving"] == "Approved,Issued"
+                and {each["metadata"]["name"]: issuer(each) for each in found}
+            ),
+            None,
         )
     finally:
         await kubelet.close()
+    # Who trusts the cluster's CA, and so believes it is at the apiserver, does not trust a kubelet.
+    assert issuers == {"client": "CN=cluster-signing", "serving": "CN=cluster-signing-kubelet-serving"}
 
 
 async def test_an_address_is_free_when_its_node_is_deleted(

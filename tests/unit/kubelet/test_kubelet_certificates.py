@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import ssl
@@ -16,13 +17,15 @@ from podyard.api.resources import CERTIFICATESIGNINGREQUESTS, LEASES, NODES
 from podyard.client import client as client_module
 from podyard.client.client import Client, Object
 from podyard.client.factory import InformerFactory
-from podyard.client.signing import KUBELET_CLIENT, Wanted, obtain
+from podyard.client.signing import KUBELET_CLIENT, KUBELET_SERVING, Wanted, obtain
 from podyard.controllers.certificates.approver import CertificateApprovingController
 from podyard.controllers.certificates.signer import CertificateSigningController
+from podyard.controllers.certificates.signing import Signing
 from podyard.kubelet import certificates as module
 from podyard.kubelet import command, node_agent
 from podyard.process.certificates import load_authority, write_file
 from podyard.process.clock import RealClock
+from podyard.process.main import UserError
 from tests.support.apiserver import RunningApiserver, running_apiserver
 from tests.support.certificates import client_context
 from tests.unit.kubelet.kubelet_harness import PATIENCE_SECONDS, Cluster
@@ -60,9 +63,10 @@ async def server() -> AsyncIterator[RunningApiserver]:
         client = Client(server.target, server.tls)
         informers = InformerFactory(client)
         authority = load_authority(server.authority.file, server.authority.key_file)
+        signing = Signing(dict.fromkeys((KUBELET_CLIENT, KUBELET_SERVING), authority), SECONDS)
         controllers = (
             CertificateApprovingController(client, informers),
-            CertificateSigningController(client, informers, RealClock(), authority, SECONDS),
+            CertificateSigningController(client, informers, RealClock(), signing),
         )
         tasks = [asyncio.create_task(controller.run()) for controller in controllers]
         tasks.append(asyncio.create_task(informers.run()))
@@ -123,6 +127,15 @@ async def test_a_node_is_ready_without_a_certificate_to_serve_with(
         await node.client.delete(NODES, "old")
         assert await ready(reports) == "node node1 is ready"
         assert await certificate_served(server, node)
+
+
+async def test_a_key_that_rotates_is_beside_its_certificate(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    own = "--ca-file=a --cert-file=b --key-file=b --tls-cert-file=c --rotate-certificates"
+    words = f"--server=x:1 {own} --node-name=n --node-ip=127.0.0.1 --data-dir={tmp_path}".split()
+    with pytest.raises(UserError, match="--tls-private-key-file: with --rotate-certificates"):
+        await command.main(parser.parse_args([*words, "--tls-private-key-file=d"]))
 
 
 async def ready(reports: Reports) -> str:

@@ -1,7 +1,7 @@
-"""The cluster CA and the certificates of everybody who talks to the apiserver.
+"""The cluster's CAs and the certificates of everybody who talks to the apiserver.
 
 Names follow "PKI certificates and requirements" of the Kubernetes documentation. Keys are
-ECDSA P-256. The CA lasts ten years, a certificate one; `ensure` renews what ends within 60 days.
+ECDSA P-256. A CA lasts ten years, a certificate one; `ensure` renews what ends within 60 days.
 """
 
 from __future__ import annotations
@@ -22,15 +22,24 @@ from podyard.process.main import UserError
 CA_DAYS, CERTIFICATE_DAYS = 3650, 365
 RENEW_BEFORE = datetime.timedelta(days=60)
 
+CA = "ca"
+KUBELET_CA = "kubelet-ca"
+"""Signs what kubelets serve with, for addresses that they name themselves: the apiserver alone trusts it,
+and for that alone. So no node can serve as the apiserver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One certificate: file name, common name, organization, and the names it may serve under."""
+    """One certificate: file name, common name, organization, and the names it may serve under.
+
+    With such names it is for serving, without for dialling. `authority` is the file name of the CA.
+    """
 
     file: str
     common_name: str
     organization: str = ""
     server_names: tuple[str, ...] = ()
+    authority: str = CA
 
 
 def identities(cluster: ClusterConfig) -> list[Identity]:
@@ -56,19 +65,21 @@ def identities(cluster: ClusterConfig) -> list[Identity]:
         Identity("gate", "system:podyard:gate"),
     ]
     for number, node in enumerate(cluster.node_names(), 1):
-        names = (node, cluster.node_ip(number))
-        found.append(Identity(f"kubelet-{node}", f"system:node:{node}", "system:nodes", names))
+        user, names = f"system:node:{node}", (node, cluster.node_ip(number))
+        found.append(Identity(f"kubelet-{node}", user, "system:nodes"))
+        found.append(Identity(f"kubelet-{node}-serving", user, "system:nodes", names, KUBELET_CA))
         found.append(Identity(f"proxy-{node}", "system:kube-proxy"))
     return found
 
 
 def ensure(cluster: ClusterConfig) -> None:
-    """Make what is missing or ends soon. Existing keys and the CA are kept."""
+    """Make what is missing or ends soon. Existing keys and the CAs are kept."""
     directory = cluster.path / "pki"
     directory.mkdir(mode=0o700, exist_ok=True)
-    authority = _ensure_ca(directory, cluster.name)
+    authorities = {file: _ensure_ca(directory, file, f"{cluster.name}-{file}") for file in (CA, KUBELET_CA)}
     _ensure_token_key(directory)
     for identity in identities(cluster):
+        authority = authorities[identity.authority]
         if not _is_good(directory / f"{identity.file}.crt", identity, authority.certificate):
             key = certificates.new_key()
             write_file(directory / f"{identity.file}.key", certificates.key_pem(key), 0o600)
@@ -76,19 +87,17 @@ def ensure(cluster: ClusterConfig) -> None:
             write_file(directory / f"{identity.file}.crt", issued, 0o644)
 
 
-def _ensure_ca(directory: Path, name: str) -> Authority:
-    cert_file, key_file = directory / "ca.crt", directory / "ca.key"
+def _ensure_ca(directory: Path, file: str, name: str) -> Authority:
+    cert_file, key_file = directory / f"{file}.crt", directory / f"{file}.key"
     if not cert_file.exists() and not key_file.exists():
         key = certificates.new_key()
         write_file(key_file, certificates.key_pem(key), 0o600)
-        certificate = certificates.self_signed(f"{name}-ca", key, CA_DAYS)
+        certificate = certificates.self_signed(name, key, CA_DAYS)
         write_file(cert_file, certificates.certificate_pem(certificate), 0o644)
     try:
         return certificates.load_authority(cert_file, key_file)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"the cluster CA in {directory} cannot be read ({error}); nothing was changed"
-        ) from None
+        raise UserError(f"the CA {cert_file} cannot be read ({error}); nothing was changed") from None
 
 
 def _ensure_token_key(directory: Path) -> None:
@@ -109,7 +118,7 @@ def _ensure_token_key(directory: Path) -> None:
 
 
 def _issue(identity: Identity, key: PrivateKey, authority: Authority) -> x509.Certificate:
-    usages = [certificates.CLIENT_AUTH, *([certificates.SERVER_AUTH] if identity.server_names else [])]
+    usages = [certificates.SERVER_AUTH if identity.server_names else certificates.CLIENT_AUTH]
     names = [certificates.general_name(name) for name in identity.server_names]
     now = datetime.datetime.now(datetime.UTC)
     terms = Terms(names, usages, now - certificates.BACKDATE, now + datetime.timedelta(days=CERTIFICATE_DAYS))

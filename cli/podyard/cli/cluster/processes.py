@@ -55,7 +55,12 @@ def processes(cluster: ClusterConfig, *, inside: bool = False) -> list[ProcessSp
             pod_cidr=cluster.pod_cidr,
             service_cidrs=(cluster.service_cidr, cluster.load_balancer_cidr),
         )
-        specs += node_processes(node, _client(cluster, f"kubelet-{name}"), _client(cluster, f"proxy-{name}"))
+        serving = (
+            "--tls-cert-file", _pki(cluster, f"kubelet-{name}-serving.crt"),
+            "--tls-private-key-file", _pki(cluster, f"kubelet-{name}-serving.key"),
+        )  # fmt: skip
+        kubelet = (*_client(cluster, f"kubelet-{name}"), *serving)
+        specs += node_processes(node, kubelet, _client(cluster, f"proxy-{name}"))
     return specs
 
 
@@ -126,6 +131,7 @@ def _apiserver(cluster: ClusterConfig) -> ProcessSpec:
         "--client-ca-file", _pki(cluster, "ca.crt"),
         "--tls-cert-file", _pki(cluster, "apiserver.crt"),
         "--tls-private-key-file", _pki(cluster, "apiserver.key"),
+        "--kubelet-certificate-authority", _pki(cluster, "kubelet-ca.crt"),
         "--kubelet-client-cert-file", _pki(cluster, "apiserver-kubelet-client.crt"),
         "--kubelet-client-key-file", _pki(cluster, "apiserver-kubelet-client.key"),
         "--service-account-signing-key-file", _pki(cluster, "sa.key"),
@@ -144,6 +150,8 @@ def _controller_manager(cluster: ClusterConfig) -> ProcessSpec:
         "--load-balancer-cidr", cluster.load_balancer_cidr,
         "--cluster-signing-cert-file", _pki(cluster, "ca.crt"),
         "--cluster-signing-key-file", _pki(cluster, "ca.key"),
+        "--cluster-signing-kubelet-serving-cert-file", _pki(cluster, "kubelet-ca.crt"),
+        "--cluster-signing-kubelet-serving-key-file", _pki(cluster, "kubelet-ca.key"),
         *(("--node-dns-port", str(NODE_DNS_PORT)) if cluster.advertise else ()),
         *cluster.component_args.get("controller-manager", ()),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Signs approved requests with the cluster's CA (pkg/controller/certificates/signer/signer.go)."""
+"""Signs approved requests with a CA of the cluster (pkg/controller/certificates/signer/signer.go)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from podyard.client.controller import run_workers
 from podyard.client.factory import InformerFactory
 from podyard.client.workqueue import WorkQueue
 from podyard.controllers.certificates.requests import (
-    CLIENT,
-    KUBELET_CLIENT,
-    KUBELET_SERVING,
     Asked,
     alternative_names,
     is_to_be_signed,
     problem,
     read,
 )
+from podyard.controllers.certificates.signing import Signing
 from podyard.controllers.meta import Object, status_of
 from podyard.process.certificates import (
     BACKDATE,
@@ -33,8 +31,6 @@ from podyard.process.certificates import (
     issue,
 )
 from podyard.process.clock import Clock
-
-SIGNERS = (CLIENT, KUBELET_CLIENT, KUBELET_SERVING)
 
 _USAGES = {"client auth": CLIENT_AUTH, "server auth": SERVER_AUTH}
 
@@ -55,18 +51,12 @@ def sign(asked: Asked, authority: Authority, seconds: float, now: float) -> byte
 
 
 class CertificateSigningController:
-    """Signs for Kubernetes' own signers; requests to others are no business of it.
+    """Signs for the signers of `signing`; requests to others are no business of it."""
 
-    `seconds` is the longest that a certificate lasts.
-    """
-
-    def __init__(
-        self, client: Client, informers: InformerFactory, clock: Clock, authority: Authority, seconds: float
-    ) -> None:
+    def __init__(self, client: Client, informers: InformerFactory, clock: Clock, signing: Signing) -> None:
         self._client = client
         self._clock = clock
-        self._authority = authority
-        self._seconds = seconds
+        self._signing = signing
         self._queue: WorkQueue[str] = WorkQueue()
         self._requests = informers.informer(CERTIFICATESIGNINGREQUESTS)
         self._requests.add_handler(self._changed)
@@ -83,7 +73,9 @@ class CertificateSigningController:
     async def sync(self, name: str) -> None:
         """Sign one request, or say why not."""
         request = self._requests.get("", name)
-        if request is None or not is_to_be_signed(request) or request["spec"]["signerName"] not in SIGNERS:
+        if request is None or not is_to_be_signed(request):
+            return
+        if request["spec"]["signerName"] not in self._signing.authorities:
             return
         signed = {**request, "status": {**status_of(request), **self._outcome(request)}}
         written = await self._client.update(CERTIFICATESIGNINGREQUESTS, signed, subresource="status")
@@ -98,6 +90,7 @@ class CertificateSigningController:
         if why:
             failed = {"type": "Failed", "status": "True", "reason": "SignerValidationFailure", "message": why}
             return {"conditions": [*(status_of(request).get("conditions") or ()), failed]}
-        seconds = min(request["spec"].get("expirationSeconds") or self._seconds, self._seconds)
-        certificate = sign(asked, self._authority, seconds, self._clock.now())
+        longest = self._signing.seconds
+        seconds = min(request["spec"].get("expirationSeconds") or longest, longest)
+        certificate = sign(asked, self._signing.authorities[asked.signer], seconds, self._clock.now())
         return {"certificate": base64.b64encode(certificate).decode()}
