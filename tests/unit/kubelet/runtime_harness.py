@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import os
+import resource
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from podyard.kubelet.runtime import (
 from podyard.kubelet.runtime.features import probe_features
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime
 from podyard.kubelet.shim import marker
+from podyard.kubelet.shim.loop import Loop
 
 
 @functools.cache
@@ -157,6 +160,33 @@ def _is_zombie(pid: int) -> bool:
 def is_root() -> bool:
     """Whether we may mount, and give files to anybody: root, and not only of a user namespace."""
     return os.geteuid() == 0 and "4294967295" in Path("/proc/self/uid_map").read_text()
+
+
+@contextlib.contextmanager
+def descriptors_left(number: int) -> Iterator[None]:
+    """Let this process open no more than so many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def run_until(loop: Loop, condition: Callable[[], bool]) -> None:
+    """Turn a shim's loop until so."""
+
+    def look() -> None:
+        if condition():
+            loop.stop()
+        else:
+            loop.call_later(0.001, look)
+
+    loop._running = True
+    look()
+    loop.run()
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import time
 
 import pytest
 
-from podyard.kubelet.runtime import ContainerState, NotRunning, StartError, Streams
+from podyard.kubelet.runtime import ContainerState, NotRunning, RuntimeFailure, StartError, Streams
 from podyard.kubelet.shim.streams import CLIENT_BACKLOG_BYTES
-from tests.unit.kubelet.runtime_harness import Pods, processes_of, until
+from tests.unit.kubelet.runtime_harness import Pods, descriptors_left, processes_of, until
 
 
 async def read_all(streams: Streams) -> dict[str, bytes]:
@@ -44,6 +45,30 @@ async def test_exec_of_what_does_not_exist(pods: Pods) -> None:
     with pytest.raises(StartError, match=r'exec: "nope": executable file not found in \$PATH'):
         await pods.runtime.exec(container, ["nope"], stdin=True, tty=False)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_exec_without_descriptors(pods: Pods, tty: bool) -> None:
+    container = await pods.run("sleep 1000")
+    before = len(os.listdir("/proc/self/fd"))
+    for left in range(6):
+        with descriptors_left(left), pytest.raises(RuntimeFailure, match=r"[Tt]oo many open files"):
+            await pods.runtime.exec(container, ["true"], stdin=True, tty=tty and left < 2)
+    assert len(os.listdir("/proc/self/fd")) == before
+    (sandbox,) = await pods.runtime.list_pod_sandboxes()
+    _, most = resource.prlimit(sandbox.pid, resource.RLIMIT_NOFILE)
+    for left in range(20):
+        taken = len(os.listdir(f"/proc/{sandbox.pid}/fd"))
+        resource.prlimit(sandbox.pid, resource.RLIMIT_NOFILE, (taken + left, most))
+        try:
+            streams = await pods.runtime.exec(container, ["true"], stdin=True, tty=tty)
+        except RuntimeFailure as error:
+            assert "too many open files" in str(error)
+        else:
+            break
+        assert len(os.listdir(f"/proc/{sandbox.pid}/fd")) == taken
+    assert await streams.wait() == 0
+    await streams.aclose()
 
 
 async def test_exec_in_what_does_not_run(pods: Pods) -> None:

@@ -6,26 +6,13 @@ import contextlib
 import os
 import resource
 import socket
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from podyard.kubelet.shim import forward, spawn
 from podyard.kubelet.shim.forward import SPARE_DESCRIPTORS, TcpForward, UdpForward
 from podyard.kubelet.shim.loop import PAUSE_SECONDS, READ, WRITE, Loop
-from tests.unit.kubelet.runtime_harness import fresh_ip
-
-
-def run_until(loop: Loop, condition: Callable[[], bool]) -> None:
-    def look() -> None:
-        if condition():
-            loop.stop()
-        else:
-            loop.call_later(0.001, look)
-
-    loop._running = True
-    look()
-    loop.run()
+from tests.unit.kubelet.runtime_harness import descriptors_left, fresh_ip, run_until
 
 
 def test_one_timer_for_all_datagrams() -> None:
@@ -53,19 +40,6 @@ def test_silent_clients_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         client.send(b"x")
         run_until(loop, lambda: bool(carried._clients))
     carried.close()
-
-
-@contextlib.contextmanager
-def descriptors_left(number: int) -> Iterator[None]:
-    """Let this process open no more than so many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + number, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class CountingLoop(Loop):

@@ -9,7 +9,7 @@ import termios
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 
-from podyard.kubelet.runtime import ExecResult, Streams
+from podyard.kubelet.runtime import ExecResult, RuntimeFailure, Streams
 from podyard.kubelet.runtime.streams import FdStreams, StreamName
 
 MAX_OUTPUT_BYTES = 16 * 1024  # of each stream, as the kubelet keeps of a probe's output
@@ -23,18 +23,18 @@ async def open_streams(
     tty: bool,
     resize: Callable[[int, int], None] = lambda width, height: None,
 ) -> FdStreams:
-    """Call `ask` with the three descriptors for the command; if it raises, nothing is left open."""
+    """Call `ask` with the three descriptors for the command; whatever it raises, nothing is left open.
+
+    Raises RuntimeFailure when there are no descriptors.
+    """
+    try:
+        (near_in, near_out, near_err), theirs = _terminal() if tty else _pipes()
+    except OSError as error:
+        raise RuntimeFailure(f"cannot open the command's streams: {error.strerror}") from None
     if tty:
-        master, slave = os.openpty()
-        streams = FdStreams(master, {"stdout": master}, exited, lambda w, h: _set_size(master, w, h))
-        theirs = [slave, slave, slave]
+        streams = FdStreams(near_in, {"stdout": near_out}, exited, lambda w, h: _set_size(near_in, w, h))
     else:
-        stdin_read, stdin_write = os.pipe2(os.O_CLOEXEC)
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
-        outputs: dict[StreamName, int] = {"stdout": out_read, "stderr": err_read}
-        streams = FdStreams(stdin_write, outputs, exited, resize)
-        theirs = [stdin_read, out_write, err_write]
+        streams = FdStreams(near_in, {"stdout": near_out, "stderr": near_err}, exited, resize)
     try:
         await ask(theirs)
     except BaseException:
@@ -46,6 +46,30 @@ async def open_streams(
     if not stdin:
         streams.close_stdin()
     return streams
+
+
+Ends = tuple[int, int, int]
+"""Of stdin, stdout and stderr."""
+
+
+def _terminal() -> tuple[Ends, Ends]:
+    """The near and the far ends of a terminal."""
+    master, slave = os.openpty()
+    return (master, master, master), (slave, slave, slave)
+
+
+def _pipes() -> tuple[Ends, Ends]:
+    """The near and the far ends of three pipes."""
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened += os.pipe2(os.O_CLOEXEC)
+    except OSError:
+        for fd in opened:
+            os.close(fd)
+        raise
+    far_in, near_in, near_out, far_out, near_err, far_err = opened
+    return (near_in, near_out, near_err), (far_in, far_out, far_err)
 
 
 class Collector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 from collections.abc import Callable
 
 from podyard.kubelet.shim import linux
@@ -11,6 +12,11 @@ from podyard.kubelet.shim import linux
 
 class StartError(Exception):
     """The program could not be started; the text says why, as runc words it."""
+
+
+def reason(error: OSError) -> str:
+    """The system's word for it, as runc writes it."""
+    return (error.strerror or str(error)).lower()
 
 
 class Door:
@@ -30,61 +36,63 @@ def fork(door: Door, work: Callable[[], None]) -> int:
     """Do `work` in a new process behind `door`, and return its pid once it has exec'd.
 
     The process is killed when the caller ends. Raises StartError with the text of a StartError that
-    `work` or `door` raises, or of an OSError.
+    `work` or `door` raises, or of an OSError, be it there or here.
     """
-    report, status = os.pipe2(os.O_CLOEXEC)
-    gate, go = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        os.close(report)
-        os.close(go)
-        _child(door, work, status, gate)
-    os.close(status)
-    os.close(gate)
     try:
-        if door.has_pids:
-            os.waitpid(pid, 0)  # the first child; the other is ours now, for we are a subreaper
-            told = os.read(report, 4096).decode()
-            if not told.isdigit():
-                raise StartError(told or "its first process was killed")
-            pid = int(told)
-        os.write(go, b"g")
-        failure = b""
-        while data := os.read(report, 4096):
-            failure += data
-    finally:
-        os.close(report)
-        os.close(go)
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                pid = os.fork()
+                if pid == 0:
+                    ours.close()
+                    _child(door, work, theirs.fileno())
+            return _follow(door, pid, ours)
+    except OSError as error:
+        raise StartError(reason(error)) from None
+
+
+def _follow(door: Door, pid: int, control: socket.socket) -> int:
+    """Lead the forked process to its exec; its pid, or that of its child."""
+    if door.has_pids:
+        os.waitpid(pid, 0)  # the first child; the other is ours now, for we are a subreaper
+        told = control.recv(4096).decode()
+        if not told.isdigit():
+            raise StartError(told or "its first process was killed")
+        pid = int(told)
+    control.send(b"g")
+    failure = b""
+    while data := control.recv(4096):
+        failure += data
     if failure:
         os.waitpid(pid, 0)
         raise StartError(failure.decode())
     return pid
 
 
-def _child(door: Door, work: Callable[[], None], status: int, gate: int) -> None:
+def _child(door: Door, work: Callable[[], None], control: int) -> None:
     """Never returns."""
     try:
         if door.has_pids:
             door.pids()
             child = os.fork()
             if child:
-                os.write(status, str(child).encode())
+                os.write(control, str(child).encode())
                 os._exit(0)
         # Only now is the shim the parent, and its end what is to be heard of. Whether it has ended
         # already cannot be asked by getppid, which knows no parents outside of a PID namespace.
-        if not os.read(gate, 1):
+        if not os.read(control, 1):
             os._exit(137)
         linux.die_with_parent()
         poll = select.poll()
-        poll.register(gate, 0)
+        poll.register(control, 0)
         if poll.poll(0):
             os._exit(137)
         door.files()
         work()
     except OSError as error:
         what = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        os.write(status, f"{what}{(error.strerror or '').lower()}".encode())
+        os.write(control, f"{what}{reason(error)}".encode())
     except BaseException as error:
-        os.write(status, (str(error) or type(error).__name__).encode())
+        os.write(control, (str(error) or type(error).__name__).encode())
     finally:
         os._exit(127)

@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from podyard.kubelet.shim import marker
-from podyard.kubelet.shim.birth import Door, StartError
+from podyard.kubelet.shim.birth import Door, StartError, reason
 from podyard.kubelet.shim.forward import TcpForward, UdpForward, open_forward
 from podyard.kubelet.shim.log import LogFile
 from podyard.kubelet.shim.loop import Loop, Timer
@@ -74,23 +74,12 @@ class Container:
         """Run it; it is `running` once it serves. Raises StartError."""
         if self.state["state"] != "created" or self.alive:
             raise StartError("the container has been started before")
-        config = self._config
-        private = self._private_ports()
-        self._env = {**self._listen_env(private), **config["env"]}
-        streams = ContainerStreams(
-            self._loop,
-            LogFile(config["logPath"]),
-            tty=config["tty"],
-            stdin=config["stdin"],
-            stdin_once=config["stdinOnce"],
-            ended=self._output_ended,
-        )
         try:
-            door = self._namespaces.container(config, self._directory)
-            self._pid = self._spawn(config["command"], self._env, streams.stdio, config["tty"], door)
-        except StartError as error:
-            streams.started()
-            streams.close()
+            private = self._private_ports()
+            self._env = {**self._listen_env(private), **self._config["env"]}
+            streams = self._run()
+        except (StartError, OSError) as error:
+            failure = error if isinstance(error, StartError) else _cannot_start(reason(error))
             now = time.time()
             self._set(
                 "stopped",
@@ -99,15 +88,15 @@ class Container:
                 finishedAt=now,
                 exitCode=128,
                 reason="StartError",
-                message=str(error),
+                message=str(failure),
             )
-            raise
+            raise failure from None
         self.streams = streams
         streams.started()
         self._save(pid=self._pid, startedAt=time.time())
         self._await_ports(private)
 
-    def exec(self, command: list[str], stdio: tuple[int, int, int], tty: bool) -> int:
+    def exec(self, command: list[str], stdio: Sequence[int], tty: bool) -> int:
         """Run a command beside the main process; returns its pid. Raises StartError."""
         env = {**self._env, "TERM": "xterm"} if tty else self._env
         return self._spawn(command, env, stdio, tty, self._namespaces.beside(self._pid))
@@ -145,14 +134,33 @@ class Container:
         self._give_up_at = time.monotonic() + DRAIN_SECONDS
         self._settle()
 
+    def _run(self) -> ContainerStreams:
+        """Start the main process; gives its streams. Raises StartError or OSError; leaves nothing open."""
+        config = self._config
+        streams = ContainerStreams(
+            self._loop,
+            LogFile(config["logPath"]),
+            tty=config["tty"],
+            stdin=config["stdin"],
+            stdin_once=config["stdinOnce"],
+            ended=self._output_ended,
+        )
+        try:
+            door = self._namespaces.container(config, self._directory)
+            self._pid = self._spawn(config["command"], self._env, streams.stdio, config["tty"], door)
+        except StartError:
+            streams.abandon()
+            raise
+        return streams
+
     def _spawn(
-        self, command: list[str], env: dict[str, str], stdio: tuple[int, int, int], tty: bool, door: Door
+        self, command: list[str], env: dict[str, str], stdio: Sequence[int], tty: bool, door: Door
     ) -> int:
         directory = self._config["workingDir"]
         try:
             return spawn(command, env, directory, self.marker, stdio, tty, door)
         except StartError as error:
-            raise StartError(f"unable to start container process: {error}") from None
+            raise _cannot_start(str(error)) from None
 
     def _output_ended(self) -> None:
         self._drained = True
@@ -272,6 +280,10 @@ class Container:
             os.replace(path + ".new", path)
         except OSError as error:  # a full disk: the kubelet still hears of it over the socket
             print(f"cannot write {path}: {error}", file=sys.stderr, flush=True)
+
+
+def _cannot_start(why: str) -> StartError:
+    return StartError(f"unable to start container process: {why}")
 
 
 def _kill_group(pid: int) -> None:

@@ -29,9 +29,12 @@ def free_port(address: str) -> int:
 
 def accepts(address: str, port: int) -> bool:
     """Whether a TCP connection is accepted. On loopback the answer comes within microseconds."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(ANSWER_SECONDS)
-        return sock.connect_ex((address, port)) == 0
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ANSWER_SECONDS)
+            return sock.connect_ex((address, port)) == 0
+    except OSError:  # no descriptor is free: it cannot be told now
+        return False
 
 
 class PortWait:

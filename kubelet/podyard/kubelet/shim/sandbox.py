@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from podyard.kubelet.shim import linux, spawn
+from podyard.kubelet.shim.birth import StartError
 from podyard.kubelet.shim.connection import Connection
 from podyard.kubelet.shim.container import Container
 from podyard.kubelet.shim.forward import open_forward
@@ -112,6 +113,8 @@ class Sandbox:
         container = self._container(request["container"])
         if verb in ("exec", "attach", "resize") and not container.pid:
             raise NotRunning("the container does not run")
+        if verb in ("exec", "attach") and len(fds) < 3:  # the kernel has dropped what it had no number for
+            raise StartError("the pod's shim cannot take the streams: too many open files")
         if verb == "start":
             container.start()
             done()

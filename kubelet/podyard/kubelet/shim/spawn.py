@@ -54,13 +54,13 @@ def spawn(
     env: dict[str, str],
     directory: str,
     mark: int,
-    stdio: tuple[int, int, int],
+    stdio: Sequence[int],
     tty: bool,
     door: Door,
 ) -> int:
     """Run `command` behind `door`, in a session of its own, and return its pid once exec has worked.
 
-    `stdio` are descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
+    `stdio` are three descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
     session's. Raises StartError.
     """
     return fork(door, lambda: _become(command, env, directory, mark, stdio, tty))
@@ -71,7 +71,7 @@ def _become(
     env: dict[str, str],
     directory: str,
     mark: int,
-    stdio: tuple[int, int, int],
+    stdio: Sequence[int],
     tty: bool,
 ) -> None:
     """In the child: set everything up and exec; returns only by raising."""

@@ -147,32 +147,50 @@ class ContainerStreams:
         self._stdin: Writer | None = None
         self._waits = False  # for a client that lags
         self._master = -1
-        if tty:
-            self._master, slave = os.openpty()
-            os.set_inheritable(self._master, False)
-            self.stdio = (slave, slave, slave)
-            self._sources[self._master] = ("stdout", LineSplitter("stdout"))
-            if stdin:
-                self._stdin = Writer(loop, os.dup(self._master), self._input_taken)
-            return
+        self.stdio: list[int] = []
+        try:
+            if tty:
+                self._open_terminal(stdin)
+            else:
+                self._open_pipes(stdin)
+        except OSError:
+            self.abandon()
+            raise
+
+    def _open_terminal(self, stdin: bool) -> None:
+        self._master, slave = os.openpty()
+        self.stdio = [slave] * 3
+        self._sources[self._master] = ("stdout", LineSplitter("stdout"))
+        if stdin:
+            self._stdin = Writer(self.loop, os.dup(self._master), self._input_taken)
+
+    def _open_pipes(self, stdin: bool) -> None:
         if stdin:
             read, write = os.pipe2(os.O_CLOEXEC)
-            self._stdin = Writer(loop, write, self._input_taken)
+            self._stdin = Writer(self.loop, write, self._input_taken)
         else:
             read = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
-        self.stdio = (read, out_write, err_write)
-        self._sources[out_read] = ("stdout", LineSplitter("stdout"))
-        self._sources[err_read] = ("stderr", LineSplitter("stderr"))
+        self.stdio.append(read)
+        for stream in ("stdout", "stderr"):
+            read, write = os.pipe2(os.O_CLOEXEC)
+            self.stdio.append(write)
+            self._sources[read] = (stream, LineSplitter(stream))
 
     def started(self) -> None:
-        """The process has its ends (or could not be started): let go of them, and listen to ours."""
-        for fd in set(self.stdio):
-            os.close(fd)
+        """The process has its ends: let go of them, and listen to ours."""
+        self._close_theirs()
         for fd in self._sources:
             os.set_blocking(fd, False)
         self._listen()
+
+    def abandon(self) -> None:
+        """The process could not be started: close everything."""
+        self._close_theirs()
+        self.close()
+
+    def _close_theirs(self) -> None:
+        for fd in set(self.stdio):
+            os.close(fd)
 
     def _listen(self) -> None:
         for fd in self._sources:
