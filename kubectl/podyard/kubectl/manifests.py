@@ -12,7 +12,8 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NoReturn
 
 from podyard.kubectl import yamltext
 from podyard.kubectl.errors import CommandError
@@ -101,7 +102,7 @@ def _documents(text: str, source: str) -> Iterator[Any]:
         if text.lstrip().startswith("{"):
             yield from _json_documents(text)
             return
-    except ValueError:
+    except (ValueError, RecursionError):
         pass  # YAML may begin with a brace, too
     for part in re.split(r"(?m)^---(?=\s|$)", text):
         try:
@@ -113,7 +114,7 @@ def _documents(text: str, source: str) -> Iterator[Any]:
 
 
 def _json_documents(text: str) -> list[Any]:
-    decoder, at, found = json.JSONDecoder(), 0, []
+    decoder, at, found = json.JSONDecoder(parse_constant=_no_number), 0, []
     while at < len(text):
         blank = re.compile(r"\s*").match(text, at)
         at = blank.end() if blank else at
@@ -121,6 +122,10 @@ def _json_documents(text: str) -> list[Any]:
             value, at = decoder.raw_decode(text, at)
             found.append(value)
     return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _flatten(document: Any, source: str) -> Iterator[Document]:
@@ -140,17 +145,19 @@ def _flatten(document: Any, source: str) -> Iterator[Document]:
             f'unable to decode "{source}": json: cannot unmarshal {_go_type(value)} into Go struct field '
             f"{where} of type {wanted}"
         )
-    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from _flatten(item, source)
-    else:
+    if not document["kind"].endswith("List") or "items" not in document:
         yield source, document
+        return
+    for item in document["items"] or ():
+        yield from _flatten({} if item is None else item, source)
 
 
 def _wrong_types(document: dict[str, Any]) -> Iterator[tuple[Any, str, str]]:
     """What of an object's head is of another type than every object's: the value, the field, its type."""
     if not isinstance(document["apiVersion"], str):
         yield document["apiVersion"], "metadataOnlyObject.apiVersion", "string"
+    if document["kind"].endswith("List") and not isinstance(document.get("items"), (list, NoneType)):
+        yield document["items"], "decodeList.items", "[]json.RawMessage"
     metadata = document.get("metadata")
     if metadata is None:
         return
@@ -158,15 +165,15 @@ def _wrong_types(document: dict[str, Any]) -> Iterator[tuple[Any, str, str]]:
         yield metadata, "metadataOnlyObject.metadata", "v1.ObjectMeta"
         return
     for field in ("name", "namespace", "generateName", "resourceVersion"):
-        if not isinstance(metadata.get(field) or "", str):
+        if not isinstance(metadata.get(field), (str, NoneType)):
             yield metadata[field], f"ObjectMeta.metadata.{field}", "string"
     for field in ("labels", "annotations"):
-        values = metadata.get(field) or {}
-        if not isinstance(values, dict):
+        values = metadata.get(field)
+        if not isinstance(values, (dict, NoneType)):
             yield values, f"ObjectMeta.metadata.{field}", "map[string]string"
             continue
-        for value in values.values():
-            if value is not None and not isinstance(value, str):
+        for value in (values or {}).values():
+            if not isinstance(value, (str, NoneType)):
                 yield value, f"ObjectMeta.metadata.{field}", "string"
 
 

@@ -67,6 +67,18 @@ def test_files_and_directories(tmp_path: Path) -> None:
             "cannot unmarshal array into Go struct field metadataOnlyObject.metadata of",
         ),
         (HEAD + "metadata: {name: 5}", "number into Go struct field ObjectMeta.metadata.name of type string"),
+        (HEAD + "metadata: {name: 0}", "number into Go struct field ObjectMeta.metadata.name of type string"),
+        (
+            HEAD + "metadata: {labels: []}",
+            "unmarshal array into Go struct field ObjectMeta.metadata.labels of",
+        ),
+        (
+            "apiVersion: v1\nkind: List\nitems: foo",
+            "unmarshal string into Go struct field decodeList.items of",
+        ),
+        ("apiVersion: v1\nkind: List\nitems: [foo]", "cannot unmarshal string into Go value of type map"),
+        ("apiVersion: v1\nkind: List\nitems: [null]", "Object 'Kind' is missing in '{}'"),
+        ('{"a": ' + "[" * 9999, "exceeded maximum nesting depth"),
         (HEAD + "metadata: {labels: {x: 5}}", "struct field ObjectMeta.metadata.labels of type string"),
         (
             HEAD + "metadata: {annotations: a}",
@@ -82,11 +94,17 @@ def test_what_is_no_object(tmp_path: Path, text: str, problem: str) -> None:
     assert problem in str(raised.value)
 
 
-def test_binary_data_is_text(tmp_path: Path) -> None:
+def test_a_list_may_have_no_items(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
-    file.write_text(ONE % "a" + "data: {x: !!binary aGVsbG8=}")
+    file.write_text("apiVersion: v1\nkind: List\nitems: null\n")
+    assert list(manifests.read([str(file)])) == []
+
+
+def test_what_json_does_not_know_is_text_in_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text('{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": NaN}}')
     ((_, document),) = manifests.read([str(file)])
-    assert document["data"] == {"x": "hello"}
+    assert document["data"] == {"x": "NaN"}
 
 
 @pytest.mark.parametrize(
