@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,47 @@ import uvloop
 
 from podyard.cli.cluster.progress import Progress
 from podyard.cli.cluster.run import Report, start_detached
+from podyard.cli.cluster.steps import Step
 from podyard.process.main import UserError, end_with_supervisor
 
-Run = Callable[[Report], Coroutine[Any, Any, None]]
-"""Runs it until it is told to stop, and reports."""
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is run, and what its user sees of it.
+
+    `run` runs it until it is told to stop, and reports; `podyard WORDS` is the command that does, `path` its
+    data directory. `usage` makes the text that is shown when it serves, of what it said and how long it took.
+    """
+
+    run: Callable[[Report], Coroutine[Any, Any, None]]
+    words: list[str]
+    path: Path
+    headline: str
+    steps: list[Step]
+    usage: Callable[[dict[str, object], float], str]
 
 
-class Shown:
-    """Turns reports into what the user sees. `usage` makes the text that is shown when it serves."""
+def start(job: Job, *, detach: bool, report_fd: int) -> int:
+    """Run it as `podyard.cli.flags.add_running` says; exit status."""
+    if report_fd >= 0:
+        return _as_background(job, report_fd)
+    shown = _Shown(job, detached=detach)
+    try:
+        if detach:
+            return start_detached(job.path, job.words, shown.report)
+        uvloop.run(job.run(shown.report))
+        print("Stopped.")
+        return 0
+    finally:
+        shown.progress.close()
 
-    def __init__(
-        self, progress: Progress, usage: Callable[[dict[str, object], float], str], *, detached: bool
-    ) -> None:
-        self.progress = progress
-        self._usage = usage
+
+class _Shown:
+    """Turns reports into what the user sees."""
+
+    def __init__(self, job: Job, *, detached: bool) -> None:
+        self.progress = Progress(job.headline, job.steps)
+        self._usage = job.usage
         self._detached = detached
         self._serving = False
 
@@ -45,26 +73,8 @@ class Shown:
             print("\nStopping …", flush=True)
 
 
-def in_foreground(run: Run, shown: Shown) -> int:
-    """Run it here until Ctrl-C; exit status."""
-    try:
-        uvloop.run(run(shown.report))
-        print("Stopped.")
-        return 0
-    finally:
-        shown.progress.close()
-
-
-def in_background(path: Path, words: list[str], shown: Shown) -> int:
-    """Run `podyard WORDS` for itself, and come back when it serves; exit status."""
-    try:
-        return start_detached(path, words, shown.report)
-    finally:
-        shown.progress.close()
-
-
-def as_background(run: Run, descriptor: int) -> int:
-    """What `in_background` has started: the same, but its reports go to the one that did."""
+def _as_background(job: Job, descriptor: int) -> int:
+    """What `start_detached` has started: the same, but its reports go to the one that did."""
 
     def report(said: dict[str, object]) -> None:
         nonlocal descriptor
@@ -81,7 +91,7 @@ def as_background(run: Run, descriptor: int) -> int:
     os.set_inheritable(descriptor, False)
     end_with_supervisor()
     try:
-        uvloop.run(run(report))
+        uvloop.run(job.run(report))
     except UserError as error:
         report({"failed": str(error)})
         return 1

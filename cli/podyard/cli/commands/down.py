@@ -6,12 +6,11 @@ import argparse
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import uvloop
 
+from podyard.cli import flags
 from podyard.cli.cluster import control
-from podyard.cli.cluster.config import DEFAULT_NAME
 from podyard.cli.cluster.orphans import ended, wait_for_orphans
 from podyard.cli.joining import kept
 from podyard.process.main import UserError
@@ -21,8 +20,7 @@ STOP_SECONDS = 60.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard down`."""
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    flags.add_cluster(parser)
     parser.add_argument("--purge", action="store_true", help="also remove its state and its kubectl context")
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ipaddress
 
+from podyard.cli import flags
+from podyard.cli.cluster import foreground
 from podyard.cli.cluster.config import API_PORT
-from podyard.cli.cluster.foreground import Shown, as_background, in_background, in_foreground
-from podyard.cli.cluster.progress import Progress
-from podyard.cli.cluster.run import Report
-from podyard.cli.commands.up import add_common_arguments
+from podyard.cli.cluster.foreground import Job
 from podyard.cli.joining import node
 from podyard.cli.joining.join import Joined, Wish, become
 from podyard.cli.rootless import namespace
@@ -36,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--node-ip",
-        type=_address,
+        type=flags.host_address,
         metavar="IP",
         help="this host's address for the others (default: the one by which it reaches the server)",
     )
-    add_common_arguments(parser)
+    flags.add_running(parser)
 
 
 def command(args: argparse.Namespace) -> int:
@@ -59,18 +57,15 @@ def command(args: argparse.Namespace) -> int:
     )
     joined = asyncio.run(become(wish))
     config = joined.node
-
-    async def run(report: Report) -> None:
-        await node.run(config, report, reached=joined.reached)
-
-    if args.report_fd >= 0:
-        return as_background(run, args.report_fd)
-    headline = f"Joining cluster {config.settings.name} at {config.api} as {config.node_name}"
-    progress = Progress(headline, node.steps(config))
-    shown = Shown(progress, lambda _, seconds: _usage(joined, seconds), detached=args.detach)
-    if args.detach:
-        return in_background(config.path, ["join", "--name", config.name], shown)
-    return in_foreground(run, shown)
+    job = Job(
+        run=lambda report: node.run(config, report, reached=joined.reached),
+        words=["join", "--name", config.name],
+        path=config.path,
+        headline=f"Joining cluster {config.settings.name} at {config.api} as {config.node_name}",
+        steps=node.steps(config),
+        usage=lambda _, seconds: _usage(joined, seconds),
+    )
+    return foreground.start(job, detach=args.detach, report_fd=args.report_fd)
 
 
 def _usage(joined: Joined, seconds: float) -> str:
@@ -88,10 +83,3 @@ def _server(text: str) -> str:
     if not host or (colon and not (port.isdigit() and 0 < int(port) < 65536)):
         raise argparse.ArgumentTypeError(f"{text!r} is not ADDRESS or ADDRESS:PORT")
     return f"{host}:{port or API_PORT}"
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Address(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address") from None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from podyard.cli import flags
 from podyard.cli.cluster import index, kubeconfig
-from podyard.cli.cluster.config import DEFAULT_NAME
 from podyard.process.main import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard kubeconfig`."""
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    flags.add_cluster(parser)
 
 
 def command(args: argparse.Namespace) -> int:

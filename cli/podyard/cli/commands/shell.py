@@ -7,8 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from podyard.cli import flags
 from podyard.cli.cluster import control, index
-from podyard.cli.cluster.config import DEFAULT_NAME
 from podyard.cli.joining import node_config
 from podyard.cli.joining.node_config import NodeConfig
 from podyard.cli.rootless import namespace
@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="which node to be on (default: this host if it has joined, or node1)",
     )
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    flags.add_cluster(parser)
     parser.add_argument(
         "-c", dest="script", metavar="COMMAND", help="run this instead of an interactive shell"
     )

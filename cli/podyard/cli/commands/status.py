@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from podyard.cli import flags
 from podyard.cli.cluster import control
-from podyard.cli.cluster.config import DEFAULT_NAME
 from podyard.cli.joining import kept
 from podyard.process.main import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `podyard status`."""
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+    flags.add_cluster(parser)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how to print it")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from pathlib import Path
 
 from podyard.api.errors import StatusError
 from podyard.api.resources import SECRETS
 from podyard.api.times import human_duration, to_rfc3339
+from podyard.cli import flags
 from podyard.cli.cluster import index
-from podyard.cli.cluster.config import DEFAULT_NAME, ClusterConfig
+from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.commands.status import aligned
 from podyard.cli.joining import tokens
 from podyard.cli.joining.publish import administrator, create_token, join_command
@@ -36,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete = actions.add_parser("delete", help="delete tokens: nobody joins by them any more")
     delete.add_argument("tokens", nargs="+", metavar="TOKEN", help="a token, or the part before its dot")
     for action in (create, listing, delete):
-        action.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-        action.add_argument("--data-dir", type=Path, metavar="DIR", help="the cluster whose state lives here")
+        flags.add_cluster(action)
 
 
 def command(args: argparse.Namespace) -> int:
