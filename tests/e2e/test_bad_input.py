@@ -7,29 +7,7 @@ import re
 import pytest
 
 from tests.e2e.harness import Namespace, eventually
-
-DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: web
-        image: nginx
-        ports: [{containerPort: 80}]
-"""
-
-SERVICE = """
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
+from tests.e2e.manifests import DEPLOYMENT, SERVICE
 
 
 @pytest.mark.parametrize(
@@ -37,7 +15,7 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
     [
         ("image: nginx", "imag: nginx", r'unknown field "spec\.template\.spec\.containers\[0\]\.imag"'),
         (
-            "replicas: 1",
+            "replicas: 2",
             "replicas: many",
             r"cannot unmarshal string into Go (value|struct field \S+) of type int32",
         ),
@@ -78,8 +56,8 @@ def test_a_wrong_deployment(namespace: Namespace, right: str, wrong: str, messag
         ),
         ("ports: [{port: 80}]", "ports: []", r"spec\.ports: Required value"),
         (
-            "{name: web}",
-            "{name: 1web}",
+            "name: web",
+            "name: 1web",
             r'metadata\.name: Invalid value: "1web": a DNS-1035 label must consist',
         ),
         (
@@ -110,7 +88,7 @@ def test_a_wrong_service(namespace: Namespace, right: str, wrong: str, message: 
 def test_an_address_that_is_taken(namespace: Namespace) -> None:
     namespace.apply(SERVICE)
     ip = namespace.json("svc", "web")["spec"]["clusterIP"]
-    second = SERVICE.replace("{name: web}", "{name: second}")
+    second = SERVICE.replace("name: web", "name: second")
     refused = namespace.apply(second.replace("ports: [", f"clusterIP: {ip}, ports: ["), ok=False)
     assert refused.code == 1
     assert f"failed to allocate IP {ip}: provided IP is already allocated" in refused.err

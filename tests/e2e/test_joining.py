@@ -18,31 +18,11 @@ import yaml
 from tests.e2e import tools
 from tests.e2e.harness import PODYARD, Done, eventually, http
 from tests.e2e.hosts import Host, Hosts
+from tests.e2e.manifests import spread_web
 
 _numbers = itertools.count()
 
-MANIFEST = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      topologySpreadConstraints:
-      - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway,
-         labelSelector: {matchLabels: {app: web}}}
-      containers:
-      - {name: web, image: nginx, envFrom: [{secretRef: {name: used}}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
----
+SECRETS = """
 apiVersion: v1
 kind: Secret
 metadata: {name: used}
@@ -62,7 +42,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         made.start_server()
         made.join(1)
         made.join(2)
-        made.kubectl("apply", "-f", "-", stdin=MANIFEST)
+        web = spread_web(replicas=2, container={"envFrom": [{"secretRef": {"name": "used"}}]})
+        made.kubectl("apply", "-f", "-", stdin=f"{web}---{SECRETS}")
         made.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
         yield made
     finally:

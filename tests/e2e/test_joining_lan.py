@@ -11,28 +11,10 @@ import pytest
 from tests.e2e import tools
 from tests.e2e.harness import eventually
 from tests.e2e.hosts import Host, LanHosts
+from tests.e2e.manifests import spread_web
 from tests.support.networks import needs_root
 
 pytestmark = needs_root
-
-MANIFEST = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers: [{name: web, image: nginx}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +27,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanHosts]:
         made.start_server()
         made.join(1)
         made.join(2)
-        made.kubectl("apply", "-f", "-", stdin=MANIFEST)
+        made.kubectl("apply", "-f", "-", stdin=spread_web(replicas=2))
         made.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
         yield made
     finally:

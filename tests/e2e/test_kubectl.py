@@ -11,13 +11,7 @@ import pytest
 
 from tests.e2e import tools
 from tests.e2e.harness import Namespace, eventually, run
-
-SERVICE = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, labels: {app: web}}
-spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
+from tests.e2e.manifests import SERVICE
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from tests.e2e import tools
 from tests.e2e.harness import eventually
 from tests.e2e.machines import Machine, Machines
+from tests.e2e.manifests import spread_web
 from tests.support.load import Load
 from tests.support.networks import needs_root
 
@@ -30,34 +31,16 @@ import select, time
 time.sleep = lambda seconds: select.select((), (), (), seconds)
 """
 
-MANIFEST = f"""
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: web}}
-spec:
-  replicas: 6
-  selector: {{matchLabels: {{app: web}}}}
-  template:
-    metadata: {{labels: {{app: web}}}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      tolerations:
-      - {{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
-         tolerationSeconds: {TOLERATION_SECONDS}}}
-      - {{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute,
-         tolerationSeconds: {TOLERATION_SECONDS}}}
-      topologySpreadConstraints:
-      - {{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway,
-         labelSelector: {{matchLabels: {{app: web}}}}}}
-      containers:
-      - {{name: web, image: nginx, ports: [{{containerPort: 80}}],
-         readinessProbe: {{tcpSocket: {{port: 80}}, periodSeconds: 1}}}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: web}}
-spec: {{selector: {{app: web}}, ports: [{{port: 80}}]}}
-"""
+UNWELL = [
+    {
+        "key": f"node.kubernetes.io/{what}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": TOLERATION_SECONDS,
+    }
+    for what in ("unreachable", "not-ready")
+]
+PROBE = {"tcpSocket": {"port": 80}, "periodSeconds": 1}
 
 
 class Stopwatch:
@@ -97,7 +80,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         made.start_server(f"--controller-manager-arg=node-monitor-grace-period={GRACE_SECONDS}")
         for number in (1, 2, 3):
             made.join(number)
-        made.kubectl("apply", "-f", "-", stdin=MANIFEST)
+        web = spread_web(replicas=6, container={"readinessProbe": PROBE}, tolerations=UNWELL)
+        made.kubectl("apply", "-f", "-", stdin=web)
         made.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
         yield made
     finally:

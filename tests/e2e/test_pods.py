@@ -13,35 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import tools
+from tests.e2e import manifests, tools
 from tests.e2e.harness import Namespace, connects, eventually, http
-
-WEB = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: web
-        image: nginx
-        ports: [{containerPort: 80}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
 
 
 @pytest.fixture
 def web(namespace: Namespace) -> Namespace:
     """Two nginx pods behind a Service."""
-    namespace.apply(WEB)
+    namespace.apply(manifests.web())
     namespace.rolled_out("web")
     eventually(lambda: len(namespace.addresses("web")) == 2)
     return namespace
@@ -105,12 +84,9 @@ def test_a_deleted_pod_is_replaced(web: Namespace) -> None:
 
 def test_endpoints_follow_readiness(namespace: Namespace) -> None:
     tools.kubectl_at_least(31)
-    probe = "readinessProbe: {exec: {command: [test, -e, /tmp/NAME]}, periodSeconds: 1, failureThreshold: 1}"
     file = f"/tmp/podyard-test-{namespace.name}-{os.getpid()}"
-    manifest = WEB.replace("replicas: 2", "replicas: 1").replace(
-        "image: nginx\n", f"image: nginx\n        {probe.replace('/tmp/NAME', file)}\n"
-    )
-    namespace.apply(manifest)
+    probe = {"exec": {"command": ["test", "-e", file]}, "periodSeconds": 1, "failureThreshold": 1}
+    namespace.apply(manifests.web(replicas=1, container={"readinessProbe": probe}))
     pod = eventually(lambda: [p for p in namespace.pods("app=web") if p["status"]["phase"] == "Running"])[0]
     name, ip = pod["metadata"]["name"], pod["status"]["podIP"]
     assert namespace.addresses("web") == []
@@ -123,8 +99,8 @@ def test_endpoints_follow_readiness(namespace: Namespace) -> None:
 
 
 def test_a_failed_liveness_probe_restarts(namespace: Namespace) -> None:
-    probe = "livenessProbe: {httpGet: {path: /not-there, port: 80}, periodSeconds: 1, failureThreshold: 1}"
-    namespace.apply(WEB.replace("image: nginx\n", f"image: nginx\n        {probe}\n"))
+    probe = {"httpGet": {"path": "/not-there", "port": 80}, "periodSeconds": 1, "failureThreshold": 1}
+    namespace.apply(manifests.web(container={"livenessProbe": probe}))
     name = eventually(lambda: namespace.pods("app=web"))[0]["metadata"]["name"]
 
     def restarted() -> bool:
