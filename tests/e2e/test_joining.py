@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from podyard.api.objects import is_ready
 from tests.e2e import tools
 from tests.e2e.harness import PODYARD, Done, eventually, http
 from tests.e2e.hosts import Host, Hosts
@@ -51,12 +52,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 
 def ready_nodes(hosts: Hosts) -> list[str]:
-    return [
-        node["metadata"]["name"]
-        for node in hosts.json("nodes")["items"]
-        for condition in node["status"].get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True"
-    ]
+    return [node["metadata"]["name"] for node in hosts.json("nodes")["items"] if is_ready(node)]
 
 
 def pods(hosts: Hosts) -> dict[str, str]:

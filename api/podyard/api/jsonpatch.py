@@ -89,7 +89,7 @@ def _parent(document: Object, path: str) -> tuple[Any, str]:
     return holder, steps[-1]
 
 
-def _index(holder: list[Any], key: str, length: int) -> int:
+def _index(key: str, length: int) -> int:
     if not re.fullmatch(r"[+-]?\d+", key, re.ASCII):
         raise PatchError(f"value was not a proper array index: '{key}'")
     index = int(key)
@@ -101,7 +101,7 @@ def _index(holder: list[Any], key: str, length: int) -> int:
 def _get(holder: Any, key: str) -> Any:
     """A missing key is null, as in kube-apiserver: fields that are not set are not in objects."""
     if isinstance(holder, list):
-        return holder[_index(holder, key, len(holder))]
+        return holder[_index(key, len(holder))]
     return holder.get(key)
 
 
@@ -111,12 +111,12 @@ def _insert(holder: Any, key: str, value: Any) -> None:
     elif key == "-":
         holder.append(value)
     else:
-        holder.insert(_index(holder, key, len(holder) + 1), value)
+        holder.insert(_index(key, len(holder) + 1), value)
 
 
 def _delete(holder: Any, key: str) -> None:
     if isinstance(holder, list):
-        del holder[_index(holder, key, len(holder))]
+        del holder[_index(key, len(holder))]
     elif key not in holder:
         raise PatchError(f"Unable to remove nonexistent key: {key}: missing value")
     else:
@@ -156,7 +156,7 @@ def _replace(document: Object, operation: Object) -> None:
         holder[key] = value
         return
     try:
-        holder[_index(holder, key, len(holder))] = value
+        holder[_index(key, len(holder))] = value
     except PatchError:
         raise PatchError(
             f"replace operation does not apply: doc is missing key: {path}: missing value"

@@ -21,7 +21,6 @@ _WILDCARD = r"\*\." + _SUBDOMAIN
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
-_C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HTTP_HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
@@ -46,10 +45,6 @@ _QUALIFIED_MESSAGE = f"must consist of alphanumeric characters, '-', '_' or '.',
 _LABEL_VALUE_MESSAGE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
     + _EDGES
-)
-_C_IDENTIFIER_MESSAGE = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of "
-    "alphanumeric characters or '_'"
 )
 
 
@@ -128,14 +123,6 @@ def is_qualified_name(text: str) -> list[str]:
 def is_label_value(text: str) -> list[str]:
     """A label's value: empty, or at most 63 bytes of letters, digits, '-', '_' and '.'."""
     return _check(text, 63, _LABEL_VALUE, _LABEL_VALUE_MESSAGE, "MyValue", "my_value", "12345")
-
-
-def is_c_identifier(text: str) -> list[str]:
-    """An identifier of the C language."""
-    examples = ("my_name", "MY_NAME", "MyName")
-    if re.fullmatch(_C_IDENTIFIER, text):
-        return []
-    return [regex_error(_C_IDENTIFIER_MESSAGE, _C_IDENTIFIER, *examples)]
 
 
 def is_port_name(text: str) -> list[str]:

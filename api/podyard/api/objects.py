@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 Object = dict[str, Any]
@@ -9,8 +10,13 @@ Object = dict[str, Any]
 
 def is_ready(obj: Object) -> bool:
     """Whether its Ready condition is True."""
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    ready = find_condition((obj.get("status") or {}).get("conditions"), "Ready")
+    return ready is not None and ready["status"] == "True"
+
+
+def find_condition(conditions: Iterable[Object] | None, type_: str) -> Object | None:
+    """The condition of a type, or None."""
+    return next((one for one in conditions or () if one["type"] == type_), None)
 
 
 def controller_of(obj: Object) -> Object | None:

@@ -122,7 +122,6 @@ def write_options(request: web.Request, delete_options: Mapping[str, Any] | None
         user=user_of(request),
         dry_run="All" in dry_run,
         field_validation=validation,
-        field_manager=query.get("fieldManager", ""),
         warnings=warnings_of(request),
     )
 

@@ -7,6 +7,7 @@ the same out from the pods themselves.
 from __future__ import annotations
 
 from podyard.api.disruption import SCALED, Disruptions, covers, disruptions
+from podyard.api.objects import find_condition
 from podyard.api.resources import PODDISRUPTIONBUDGETS, PODS
 from podyard.api.times import to_rfc3339
 from podyard.client.client import Client
@@ -14,7 +15,7 @@ from podyard.client.controller import run_workers
 from podyard.client.factory import InformerFactory
 from podyard.client.informer import Key, all_synced, key_of
 from podyard.client.workqueue import WorkQueue
-from podyard.controllers.meta import Object, find_condition, status_of
+from podyard.controllers.meta import Object, status_of
 from podyard.process.clock import Clock
 
 ALLOWED = "DisruptionAllowed"

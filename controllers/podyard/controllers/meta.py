@@ -60,11 +60,6 @@ def status_of(obj: Object) -> Object:
     return obj.get("status") or {}
 
 
-def find_condition(conditions: Iterable[Object] | None, type_: str) -> Object | None:
-    """The condition of a type, or None."""
-    return next((c for c in conditions or () if c["type"] == type_), None)
-
-
 def without_zeros(status: Object, keep: Sequence[str] = ()) -> Object:
     """A status as Kubernetes writes it: counters of 0 and empty lists are left out, but for `keep`."""
     return {k: v for k, v in status.items() if k in keep or (v is not None and v != 0 and v != [])}

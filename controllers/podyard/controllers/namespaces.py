@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from podyard.api.errors import StatusError
+from podyard.api.objects import find_condition
 from podyard.api.resources import NAMESPACES, PODS, RESOURCES, Resource
 from podyard.api.times import to_rfc3339
 from podyard.client.client import Client
 from podyard.client.controller import run_workers
 from podyard.client.factory import InformerFactory
 from podyard.client.workqueue import WorkQueue
-from podyard.controllers.meta import Object, find_condition, is_terminating, status_of
+from podyard.controllers.meta import Object, is_terminating, status_of
 from podyard.process.clock import Clock
 
 FINALIZER = "kubernetes"

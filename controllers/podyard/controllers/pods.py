@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from podyard.api.objects import is_ready
+from podyard.api.objects import find_condition, is_ready
 from podyard.api.times import from_rfc3339
-from podyard.controllers.meta import Object, find_condition, is_terminating, status_of
+from podyard.controllers.meta import Object, is_terminating, status_of
 
 
 def phase_of(pod: Object) -> str:

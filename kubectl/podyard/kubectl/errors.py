@@ -21,10 +21,6 @@ class PlainError(CommandError):
     """An error whose text is printed as it is."""
 
 
-class NotFoundPath(CommandError):
-    """A file that is not there."""
-
-
 class UsageError(CommandError):
     """A wrong use of `command` ("kubectl get"): the text and where to find help."""
 

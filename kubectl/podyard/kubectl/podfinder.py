@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from podyard.api.objects import find_condition
 from podyard.api.times import from_rfc3339
 from podyard.kubectl.describe.lines import label_selector
 from podyard.kubectl.errors import CommandError, UsageError
@@ -129,10 +130,8 @@ def logging_order(pod: Pod) -> tuple[Any, ...]:
 
 def ready_since(pod: Mapping[str, Any]) -> float | None:
     """Since when a pod is ready; None when it is not."""
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition["type"] == "Ready" and condition["status"] == "True":
-            return from_rfc3339(condition["lastTransitionTime"])
-    return None
+    ready = find_condition((pod.get("status") or {}).get("conditions"), "Ready")
+    return from_rfc3339(ready["lastTransitionTime"]) if ready and ready["status"] == "True" else None
 
 
 def restarts(pod: Mapping[str, Any]) -> int:

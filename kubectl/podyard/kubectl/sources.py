@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from podyard.api.names import is_config_map_key
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.output import system_text
@@ -20,12 +21,6 @@ SOURCE_FLAGS = (
     Flag("from-env-file", "Specify the path to a file to read lines of key=val pairs.", kind="strings"),
 )
 
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_KEY_RULE = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-    "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-)
-
 
 def read_sources(session: Session, invalid: str, double: str) -> dict[str, bytes]:
     """All values by key. `invalid` and `double` word the errors about a KEY. Raises CommandError."""
@@ -33,8 +28,8 @@ def read_sources(session: Session, invalid: str, double: str) -> dict[str, bytes
         raise CommandError("from-env-file cannot be combined with from-file or from-literal")
     found: dict[str, bytes] = {}
     for key, value in _pairs(session):
-        if not _KEY.fullmatch(key) or key in (".", ".."):
-            raise CommandError(invalid.format(key=key, rule=_KEY_RULE))
+        if errors := is_config_map_key(key):
+            raise CommandError(invalid.format(key=key, rule=",".join(errors)))
         if key in found:
             raise CommandError(double.format(key=key))
         found[key] = value

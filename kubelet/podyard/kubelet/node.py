@@ -181,12 +181,6 @@ def make_conditions(
     return [*since.values(), *conditions]
 
 
-def is_ready(node: Object) -> bool:
-    """Whether the node's Ready condition is true."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c.get("status") == "True" for c in conditions)
-
-
 def status_differs(current: Object, wanted: Object) -> bool:
     """Whether a node's status must be written; the times of its conditions alone are no reason."""
     if any(current.get(key) != value for key, value in wanted.items() if key != "conditions" and value):

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from podyard.api.errors import StatusError
+from podyard.api.objects import is_ready
 from podyard.api.resources import LEASES, NODES
 from podyard.api.times import to_rfc3339
 from podyard.client.client import Client
@@ -17,7 +18,6 @@ from podyard.kubelet.node import (
     LEASE_NAMESPACE,
     LEASE_RENEW_SECONDS,
     STATUS_REPORT_SECONDS,
-    is_ready,
     make_conditions,
     make_lease,
     network_not_ready,

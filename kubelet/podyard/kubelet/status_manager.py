@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from podyard.api.errors import StatusError
+from podyard.api.objects import is_ready
 from podyard.api.resources import PODS
 from podyard.client.client import STRATEGIC_MERGE_PATCH, Client
 from podyard.client.controller import run_workers
@@ -139,13 +140,12 @@ def is_urgent(before: Object | None, status: Object) -> bool:
 
 
 def _news(status: Object) -> tuple[Any, ...]:
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
     waiting = {
         container["name"]: reason
         for container in status.get("containerStatuses") or ()
         if (reason := container["state"].get("waiting", {}).get("reason")) not in UNEVENTFUL
     }
-    return status["phase"], ready, waiting
+    return status["phase"], is_ready({"status": status}), waiting
 
 
 def status_patch(pod: Object, status: Object) -> Object:

@@ -17,6 +17,7 @@ from prometheus_client import Counter, Gauge
 
 from podyard.api import selectors
 from podyard.api.errors import StatusError
+from podyard.api.objects import find_condition
 from podyard.api.resources import NAMESPACES, NODES, PODS, REPLICASETS, REPLICATIONCONTROLLERS, SERVICES
 from podyard.api.times import to_rfc3339
 from podyard.client.client import STRATEGIC_MERGE_PATCH, Client, Object
@@ -164,8 +165,7 @@ class Scheduler:
         """Tell users why the pod waits: an Event, and its PodScheduled condition."""
         self._events.event(pod, "Warning", "FailedScheduling", message)
         metadata = pod["metadata"]
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        old: Object = next((c for c in conditions if c["type"] == "PodScheduled"), {})
+        old = find_condition((pod.get("status") or {}).get("conditions"), "PodScheduled") or {}
         if (old.get("status"), old.get("reason"), old.get("message")) == ("False", "Unschedulable", message):
             return
         since = old.get("lastTransitionTime") if old.get("status") == "False" else None

@@ -155,7 +155,6 @@ def test_config_map_key(text: str, errors: list[str]) -> None:
     ("check", "good", "bad"),
     [
         (names.is_wildcard_dns1123_subdomain, "*.example.com", "example.com"),
-        (names.is_c_identifier, "MY_NAME", "1a"),
         (names.is_env_var_name, "my env", "a=b"),
         (names.is_env_var_name, "A", ""),
         (names.is_env_var_name, "A", "é"),

@@ -52,15 +52,15 @@ async def test_yaml_in_and_out(tmp_path: Path) -> None:
 async def test_write_options(tmp_path: Path) -> None:
     registry = MemoryRegistry()
     async with rest_server(registry, tmp_path) as server:
-        query = "?dryRun=All&fieldManager=me&fieldValidation=Strict"
+        query = "?dryRun=All&fieldValidation=Strict"
         await server.json("POST", MAPS + query, json=config_map("a"))
         options = registry.options
         assert options is not None
-        assert (options.dry_run, options.field_manager, options.field_validation) == (True, "me", "Strict")
+        assert (options.dry_run, options.field_validation) == (True, "Strict")
         await server.json("POST", MAPS, json=config_map("b"))
         options = registry.options
         assert options is not None
-        assert (options.dry_run, options.field_manager, options.field_validation) == (False, "", "Warn")
+        assert (options.dry_run, options.field_validation) == (False, "Warn")
 
 
 async def test_delete_options_come_in_body_or_query(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from podyard.apiserver.table.render import PRINTERS, table
 NOW = 1_700_000_000.0
 CREATED = to_rfc3339(NOW - 300)
 SELECTOR = {"matchLabels": {"b": "2", "a": "1"}}
-EXPRESSION = {"key": "a", "operator": "In", "values": ["c", "b"]}
-METRIC = {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 80}}}
 TEMPLATE = {"spec": {"containers": [{"name": "c", "image": "nginx"}, {"name": "d", "image": "busybox"}]}}
 
 

@@ -74,7 +74,6 @@ def pod(
 
 
 COMPLETED = ended(name="a", reason="Completed")
-INITIALIZING = waiting("PodInitializing")
 
 
 def cells(obj: Object) -> list[Any]:

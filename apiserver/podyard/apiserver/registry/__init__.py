@@ -85,7 +85,6 @@ class WriteOptions:
     user: User
     dry_run: bool = False
     field_validation: FieldValidation = "Strict"
-    field_manager: str = ""
     warnings: list[str] = field(default_factory=list)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+from podyard.api.objects import is_ready
 from podyard.cli.joining.rest import Answer, Rest
 from podyard.cli.joining.settings import (
     SETTINGS_NAME,
     SETTINGS_NAMESPACE,
-    Object,
     Settings,
     Unreadable,
     read_settings,
@@ -50,16 +50,11 @@ async def check_name(rest: Rest, name: str) -> None:
         return
     if answer.code != 200:
         raise UserError(f"the server does not say whether there is a node {name}: {answer.message}")
-    if _is_ready(answer.body):
+    if is_ready(answer.body):
         raise UserError(
             f'a Node with name "{name}" and status "Ready" already exists in the cluster: give another '
             f"--node-name, or `kubectl delete node {name}` first"
         )
-
-
-def _is_ready(node: Object) -> bool:
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 async def get_certificate(rest: Rest, node: str) -> bytes:

@@ -7,12 +7,13 @@ import base64
 from cryptography import x509
 
 from podyard.api.errors import StatusError
+from podyard.api.objects import find_condition
 from podyard.api.resources import CERTIFICATESIGNINGREQUESTS
 from podyard.api.times import from_rfc3339
 from podyard.client.client import Client
 from podyard.client.factory import InformerFactory
 from podyard.controllers.errors import ignore_not_found
-from podyard.controllers.meta import Object, created_at, find_condition, status_of
+from podyard.controllers.meta import Object, created_at, status_of
 from podyard.process.clock import Clock
 
 PERIOD_SECONDS = 600.0

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from podyard.controllers.meta import Object, find_condition, status_of
+from podyard.api.objects import find_condition
+from podyard.controllers.meta import Object, status_of
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"

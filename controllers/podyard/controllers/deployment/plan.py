@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from podyard.api.objects import find_condition
 from podyard.controllers.deployment import status as statuses
 from podyard.controllers.deployment.revisions import REVISION
 from podyard.controllers.deployment.rollout import Rollout
 from podyard.controllers.deployment.sizes import DESIRED_REPLICAS, active, annotated, is_rolling, size
-from podyard.controllers.meta import Object, annotations_of, find_condition, is_terminating, status_of
+from podyard.controllers.meta import Object, annotations_of, is_terminating, status_of
 from podyard.controllers.pods import is_finished
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from podyard.api.objects import find_condition
 from podyard.api.times import from_rfc3339, to_rfc3339
 from podyard.controllers.deployment.sizes import counted, max_unavailable, size, total
-from podyard.controllers.meta import Object, find_condition, status_of, without_zeros
+from podyard.controllers.meta import Object, status_of, without_zeros
 
 NO_DEADLINE = 2**31 - 1
 """progressDeadlineSeconds of this value means that there is none."""

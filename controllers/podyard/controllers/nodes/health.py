@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from podyard.api.objects import find_condition
 from podyard.api.times import from_rfc3339, to_rfc3339
-from podyard.controllers.meta import Object, find_condition, status_of
+from podyard.controllers.meta import Object, status_of
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"

@@ -11,17 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from podyard.api import selectors
-from podyard.api.objects import is_ready
+from podyard.api.objects import find_condition, is_ready
 from podyard.api.times import to_rfc3339
-from podyard.controllers.meta import (
-    Object,
-    annotations_of,
-    created_at,
-    find_condition,
-    labels_of,
-    status_of,
-    without_zeros,
-)
+from podyard.controllers.meta import Object, annotations_of, created_at, labels_of, status_of, without_zeros
 from podyard.controllers.pods import available_in, is_active, phase_of, ready_since, restarts
 
 BURST = 500

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from podyard.api.objects import is_ready
 from podyard.kubectl import imagenames
 from podyard.kubectl.commands import Command
 from podyard.kubectl.commands.attach import attach
@@ -204,9 +205,7 @@ def _phase(pod: Pod) -> str:
 def _running_or_done(pod: Pod) -> bool:
     if _phase(pod) in ("Succeeded", "Failed"):
         return True
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-    return _phase(pod) == "Running" and ready
+    return _phase(pod) == "Running" and is_ready(pod)
 
 
 def _wait(session: Session, info: Info, timeout: float, met: Callable[[Pod], bool]) -> Pod:

@@ -54,9 +54,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-LOG_MAX_BYTES = 10 * 1024 * 1024  # kubelet's containerLogMaxSize
-LOG_MAX_FILES = 5  # kubelet's containerLogMaxFiles
-
 
 class RuntimeFailure(Exception):
     """The runtime could not do what it was asked; the text says why."""

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from podyard.kubelet.runtime import (
-    LOG_MAX_FILES,
     ContainerConfig,
     ContainerState,
     ContainerStatus,
@@ -30,6 +29,7 @@ from podyard.kubelet.runtime import (
     PodSandboxConfig,
     PortMapping,
 )
+from podyard.kubelet.shim.log import MAX_FILES
 from podyard.kubelet.shim.spawn import DEFAULT_PATH
 
 Json = dict[str, Any]
@@ -209,7 +209,7 @@ def status_of(sandbox: SandboxFiles, container: Container) -> ContainerStatus:
 def remove_logs(log_path: Path) -> None:
     """Delete a container's log and its rotated files."""
     log_path.unlink(missing_ok=True)
-    for number in range(1, LOG_MAX_FILES):
+    for number in range(1, MAX_FILES):
         log_path.with_name(f"{log_path.name}.{number}").unlink(missing_ok=True)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-MAX_BYTES = 10 * 1024 * 1024
-MAX_FILES = 5
+MAX_BYTES = 10 * 1024 * 1024  # kubelet's containerLogMaxSize
+MAX_FILES = 5  # kubelet's containerLogMaxFiles
 MAX_LINE_BYTES = 16 * 1024  # containerd's max_container_log_line_size
 
 
