@@ -97,7 +97,7 @@ def test_an_address_that_is_taken(namespace: Namespace) -> None:
 def test_a_node_port_that_is_taken(namespace: Namespace) -> None:
     node_port = SERVICE.replace("ports: [{port: 80}]", "type: NodePort, ports: [{port: 80, nodePort: 31999}]")
     namespace.apply(node_port)
-    refused = namespace.apply(node_port.replace("{name: web}", "{name: second}"), ok=False)
+    refused = namespace.apply(node_port.replace("name: web", "name: second"), ok=False)
     assert refused.code == 1
     assert re.search(
         r"spec\.ports\[0\]\.nodePort: Invalid value: 31999: provided port is already allocated", refused.err
