@@ -289,6 +289,19 @@ async def test_a_failed_liveness_probe_restarts(cluster: Cluster) -> None:
     await cluster.until_event("Killing", "Container main failed liveness probe, will be restarted")
 
 
+async def test_a_probe_that_cannot_be_carried_out_restarts_nothing(cluster: Cluster) -> None:
+    liveness = {"exec": {"command": ["nope"]}, "failureThreshold": 1}
+    readiness = {"exec": {"command": ["true"]}, "initialDelaySeconds": 1}
+    await cluster.create("odd", shell(SLEEP, livenessProbe=liveness, readinessProbe=readiness))
+    await cluster.until_event(
+        "Unhealthy",
+        "Liveness probe errored and resulted in unknown state: unable to start container process: "
+        'exec: "nope": executable file not found in $PATH',
+    )
+    pod = await cluster.until("odd", lambda p: condition(p, "Ready") == "True")
+    assert container_status(pod)["restartCount"] == 0
+
+
 async def test_readiness_follows_its_probe(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "ready"
     probe = {"exec": {"command": ["test", "-e", "/shared/ready"]}, "periodSeconds": 1, "failureThreshold": 1}

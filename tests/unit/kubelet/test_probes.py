@@ -258,7 +258,8 @@ class Patient:
         which = probe["exec"]["command"][0] if "exec" in probe else "net"
         self.asked.append(which)
         script = self.answers[which]
-        outcome: Any = {"s": "success", "f": "failure"}[script.pop(0) if len(script) > 1 else script[0]]
+        letter = script.pop(0) if len(script) > 1 else script[0]
+        outcome: Any = {"s": "success", "f": "failure", "?": "unknown"}[letter]
         return ProbeResult(outcome, "no")
 
     def _report(self, name: str, kind: ProbeKind, result: ProbeResult) -> None:
@@ -322,6 +323,19 @@ async def test_liveness_demands_the_end_after_the_threshold(patient: Patient) ->
     assert patient.asked == ["l", "l"], "a container that is to end is left in peace"
     patient.probes.watch({"web-1": container("web", livenessProbe=probe("l", failureThreshold=2))})
     assert patient.probes.failed() == {}
+
+
+async def test_what_cannot_be_tried_is_tried_again_and_changes_nothing(patient: Patient) -> None:
+    patient.answers["r"] = ["s", "?", "?", "f", "?", "?", "?", "s"]
+    ready = probe("r", failureThreshold=2)
+    patient.probes.watch({"web-0": container("web", readinessProbe=ready)})
+    seen = []
+    for _ in range(4):
+        await patient.settle()
+        seen.append((len(patient.asked), patient.probes.ready()["web-0"]))
+        await patient.advance(10)
+    assert seen == [(1, True), (4, True), (7, True), (8, True)]
+    assert patient.events == ["web Readiness failure", "web Readiness unknown"]
 
 
 async def test_other_probes_wait_for_the_startup_probe(patient: Patient) -> None:

@@ -74,11 +74,14 @@ async def run_probe(
 async def probe_command(
     runtime: ContainerRuntime, container_id: str, command: list[str], timeout: float
 ) -> ProbeResult:
-    """Run a command in the container: its exit code 0 is a success (pkg/probe/exec)."""
+    """Run a command in the container: its exit code 0 is a success (pkg/probe/exec).
+
+    Whether one that the runtime cannot start would have succeeded is unknown.
+    """
     try:
         result = await runtime.exec_sync(container_id, command, timeout)
     except RuntimeFailure as error:
-        return ProbeResult("failure", str(error))
+        return ProbeResult("unknown", str(error))
     output = (result.stdout + result.stderr)[:MAX_OUTPUT_BYTES].decode(errors="replace")
     if result.timed_out:
         return ProbeResult(

@@ -16,6 +16,7 @@ from podyard.process.clock import Clock
 Object = dict[str, Any]
 
 EAGER_SECONDS = 0.1
+MAX_TRIES = 3  # maxProbeRetries of prober.go
 
 logger = logging.getLogger("kubelet.probes")
 
@@ -136,13 +137,21 @@ class PodProbes:
         """
         pause, spent = EAGER_SECONDS, 0.0
         while spent + pause < period:
-            if (await self._try(container_id, probed, kind)).outcome in ("success", "warning"):
+            if (await self._ask_once(container_id, probed, kind)).outcome in ("success", "warning"):
                 return
             await self._clock.sleep(pause)
             spent, pause = spent + pause, pause * 2
         await self._clock.sleep(period - spent)
 
     async def _try(self, container_id: str, probed: _Probed, kind: ProbeKind) -> ProbeResult:
+        """Ask, and again at once where nothing could be learnt."""
+        for _ in range(MAX_TRIES):
+            result = await self._ask_once(container_id, probed, kind)
+            if result.outcome != "unknown":
+                break
+        return result
+
+    async def _ask_once(self, container_id: str, probed: _Probed, kind: ProbeKind) -> ProbeResult:
         try:
             return await self._ask(probed.container, container_id, probed.container[PROBE_FIELDS[kind]])
         except Exception as error:
