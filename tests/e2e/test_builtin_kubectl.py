@@ -168,6 +168,10 @@ def test_making_objects(both: Both) -> None:
         create configmap settings --from-literal=a=b --from-literal=c=d
         create configmap files --from-file=examples
         create configmap bad --from-literal=a~b=c
+        create configmap bad --from-literal=..a=c
+        create configmap bad --from-literal=.=c
+        create secret generic bad --from-literal=..=c
+        create configmap good --from-literal=a..b=c --dry-run=client -o yaml
         create secret generic s --from-literal=k=v -o yaml --dry-run=client
         create secret generic s --from-literal=k=v
         create secret docker-registry d --docker-username=u --docker-password=p --dry-run=client -o yaml
@@ -223,6 +227,13 @@ def test_manifests(both: Both) -> None:
     ):
         both.same("apply", "-f", "-", stdin=bad)
         both.same("create", "-f", "-", stdin=bad)
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: "
+    for good in (
+        "{<<: [{a: b, c: d}, {a: e}], a: f}\n",
+        "!!set {a: !!str 5, yes: !!binary aGVsbG8=, 1e3: !local x}\n",
+        "{a: !!omap [b: 1], c: !!timestamp 2001-01-01, d: 1e400, e: 99999999999999999999}\n",
+    ):
+        both.same("create", "--dry-run=client", "-o", "yaml", "-f", "-", stdin=head + good)
 
 
 READ = """

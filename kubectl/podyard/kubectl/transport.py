@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from podyard.kubectl.certificates import tls_context
 from podyard.kubectl.errors import ApiError, CommandError, PlainError
 from podyard.kubectl.kubeconfig import Target
 from podyard.kubectl.output import system_text
@@ -319,49 +320,6 @@ def _refused(code: int, decoded: Any, body: bytes) -> ApiError:
     return ApiError({"reason": reasons.get(code, ""), "code": code, "message": message})
 
 
-def tls_context(target: Target) -> ssl.SSLContext:
-    """TLS as the kubeconfig wants it. Raises CommandError for certificates that cannot be read."""
-    cluster, user = target.cluster, target.user
-    try:
-        authority = _material(cluster, "certificate-authority")
-        context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-        # Certificates without the key usage extension are common in small clusters.
-        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-        if str(cluster.get("insecure-skip-tls-verify", "")).lower() == "true":
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        certificate, key = _material(user, "client-certificate"), _material(user, "client-key")
-        if certificate and key:
-            with _memory_file(certificate + b"\n" + key) as path:
-                context.load_cert_chain(path)
-    except (OSError, ValueError, ssl.SSLError) as error:
-        raise CommandError(f"the certificates of the kubeconfig cannot be used: {error}") from None
-    return context
-
-
-def _material(section: Mapping[str, Any], key: str) -> bytes:
-    """A certificate or key, from KEY-data or from the file KEY names."""
-    data = section.get(f"{key}-data")
-    if data:
-        return base64.b64decode(data)
-    path = section.get(key)
-    if not path:
-        return b""
-    with open(path, "rb") as file:
-        return file.read()
-
-
-@contextlib.contextmanager
-def _memory_file(content: bytes) -> Iterator[str]:
-    """A file name for content that must not reach a disk; OpenSSL reads private keys from files only."""
-    descriptor = os.memfd_create("podyard-kubectl", 0)
-    try:
-        os.write(descriptor, content)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
-
-
 def impersonation(user: Mapping[str, Any]) -> dict[str, str]:
     """The headers that ask to act as somebody else. Raises CommandError for several groups."""
     groups = user.get("as-groups") or []
@@ -382,7 +340,11 @@ def authorization(target: Target) -> str:
             with open(user["tokenFile"]) as file:
                 token = file.read().strip()
         except OSError as error:
-            raise CommandError(f"the token file cannot be read: {error}") from None
+            raise CommandError(
+                f"unable to read tokenFile {user['tokenFile']}: {system_text(error)}"
+            ) from None
+        except UnicodeDecodeError:
+            raise CommandError(f"unable to read tokenFile {user['tokenFile']}: it is no text") from None
     if not token and user.get("exec"):
         from podyard.kubectl.credentials import plugin_token
 

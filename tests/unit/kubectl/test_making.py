@@ -137,3 +137,14 @@ def test_keys_of_an_environment_file(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_wrong_budgets(flags: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", "pdb", "p", "--selector=a=b", "--dry-run=client", *flags]) == 1
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "problem"), [("..a", "start with '..'"), (".", "be '.'"), ("..", "be '..'")])
+@pytest.mark.parametrize("kind", [["configmap"], ["secret", "generic"]])
+def test_keys_that_no_file_may_have(
+    kind: list[str], key: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "env").write_text(f"{key}=1\n")
+    for flag in (f"--from-literal={key}=1", f"--from-env-file={tmp_path / 'env'}"):
+        assert main(["create", *kind, "x", "--dry-run=client", flag]) == 1
+        assert capsys.readouterr().err.endswith(f" must not {problem}\n")

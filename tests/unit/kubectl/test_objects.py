@@ -147,6 +147,53 @@ def test_servers_that_do_not_answer(server: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cluster", "user", "problem"),
+    [
+        (
+            {"certificate-authority": "{dir}"},
+            {},
+            "unable to read certificate-authority {dir}: is a directory",
+        ),
+        (
+            {"certificate-authority": "{dir}/none"},
+            {},
+            "unable to read certificate-authority {dir}/none: no such file or directory",
+        ),
+        (
+            {"certificate-authority-data": "&&&"},
+            {},
+            "unable to read certificate-authority-data: illegal base64 data",
+        ),
+        (
+            {"certificate-authority-data": "aGVsbG8="},
+            {},
+            "unable to load root certificates: there is no certificate in PEM form",
+        ),
+        ({}, {"client-certificate": "{dir}"}, "unable to read client-certificate {dir}: is a directory"),
+        ({}, {"client-key": "{dir}"}, "unable to read client-key {dir}: is a directory"),
+        (
+            {},
+            {"client-certificate-data": "aGVsbG8="},
+            "client-key-data or client-key must be specified to use a client certificate",
+        ),
+        (
+            {},
+            {"client-certificate-data": "aGVsbG8=", "client-key-data": "aGVsbG8="},
+            "unable to use the client certificate and its key: [SSL] PEM lib",
+        ),
+        ({}, {"tokenFile": "{dir}"}, "unable to read tokenFile {dir}: is a directory"),
+    ],
+)
+def test_certificates_and_tokens_that_cannot_be_used(
+    tmp_path: Path, cluster: dict[str, str], user: dict[str, str], problem: str
+) -> None:
+    places = [{key: text.format(dir=tmp_path) for key, text in one.items()} for one in (cluster, user)]
+    with pytest.raises(CommandError) as raised:
+        Transport(Target({"server": "https://127.0.0.1:1", **places[0]}, places[1])).json("GET", "/version")
+    assert str(raised.value).partition(" (")[0] == problem.format(dir=tmp_path)
+
+
+@pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("{.items[*]}", "yaml: line 1: "),
