@@ -28,11 +28,17 @@ _SCALED_BY_KIND = {(r.group_version, r.kind): r.group_resource for r in SCALED}
 
 @dataclass(frozen=True, slots=True)
 class Disruptions:
-    """What a budget amounts to, in pods: `desired` is how many of the `expected` have to be healthy."""
+    """What a budget amounts to, in pods: `desired` is how many of the `expected` have to be healthy.
+
+    `unmanaged` pods have no controller that says how many are expected, and so are not among these.
+    `failure` says why nothing can be told; empty when it can.
+    """
 
     expected: int
     desired: int
     healthy: int
+    unmanaged: int = 0
+    failure: str = ""
 
     @property
     def allowed(self) -> int:
@@ -47,15 +53,29 @@ def covers(budget: Object, pod: Object) -> bool:
 
 
 def disruptions(budget: Object, pods: Iterable[Object], find: Find) -> Disruptions:
-    """What a budget amounts to; `pods` are those that it covers."""
+    """What a budget amounts to; `pods` are those that it covers.
+
+    A number of pods that have to be there counts all pods; anything else is a share of the replicas that
+    their controllers ask for.
+    """
     pods = list(pods)
     healthy = sum(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
     most, least = budget["spec"].get("maxUnavailable"), budget["spec"].get("minAvailable") or 0
-    if most is not None:
-        expected = _expected(pods, find)
-        return Disruptions(expected, max(expected - _share(most, expected), 0), healthy)
-    expected = len(pods) if isinstance(least, int) else _expected(pods, find)
-    return Disruptions(expected, _share(least, expected), healthy)
+    if most is None and isinstance(least, int):
+        return Disruptions(len(pods), least, healthy)
+    managed = [pod for pod in pods if controller_of(pod) is not None]
+    scales: dict[str, int] = {}
+    for pod in managed:
+        owner = _owner(pod, find)
+        if owner is None:
+            return Disruptions(
+                0, 0, healthy, failure=f'found no controllers for pod "{pod["metadata"]["name"]}"'
+            )
+        replicas = owner["spec"].get("replicas")
+        scales[owner["metadata"]["uid"]] = 1 if replicas is None else replicas
+    expected = sum(scales.values())
+    desired = _share(least, expected) if most is None else max(expected - _share(most, expected), 0)
+    return Disruptions(expected, desired, healthy, unmanaged=len(pods) - len(managed))
 
 
 def may_evict(pod: Object, budget: Object, now: Disruptions) -> bool:
@@ -66,23 +86,6 @@ def may_evict(pod: Object, budget: Object, now: Disruptions) -> bool:
         if now.healthy >= now.desired > 0:
             return True
     return now.allowed > 0
-
-
-def _expected(pods: Iterable[Object], find: Find) -> int:
-    """The replicas that the pods' owners ask for, and the unfinished pods that nobody says a number for.
-
-    Kubernetes counts none of the latter, and so lets none of them go.
-    """
-    scales: dict[str, int] = {}
-    others = 0
-    for pod in pods:
-        owner = _owner(pod, find)
-        if owner is not None:
-            replicas = owner["spec"].get("replicas")
-            scales[owner["metadata"]["uid"]] = 1 if replicas is None else replicas
-        elif pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-            others += 1
-    return sum(scales.values()) + others
 
 
 def _owner(pod: Object, find: Find) -> Object | None:

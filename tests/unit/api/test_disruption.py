@@ -53,6 +53,7 @@ def find(group_resource: str, namespace: str, name: str) -> Object | None:
 
 
 ALONE = ("ReplicaSet", "alone")
+UNKNOWN = Disruptions(0, 0, 2, failure='found no controllers for pod "p"')
 
 
 @pytest.mark.parametrize(
@@ -95,12 +96,15 @@ ALONE = ("ReplicaSet", "alone")
             Disruptions(4, 3, 2),
             0,
         ),
-        # Where nobody says a number, the pods that are there count.
-        ({"maxUnavailable": 1}, [pod(), pod(), pod("failed")], Disruptions(2, 1, 2), 1),
-        ({"maxUnavailable": 1}, [pod(), pod("terminating")], Disruptions(2, 1, 1), 0),
-        ({"maxUnavailable": 1}, [pod(owner=("DaemonSet", "d"))] * 2, Disruptions(2, 1, 2), 1),
-        ({"maxUnavailable": 1}, [pod(owner=("ReplicaSet", "gone"))] * 2, Disruptions(2, 1, 2), 1),
-        ({"maxUnavailable": 1}, [pod(owner=("ReplicaSet", "reborn"))] * 2, Disruptions(2, 1, 2), 1),
+        # Who has no controller is not expected by anyone.
+        ({"maxUnavailable": 1}, [pod(), pod("failed")], Disruptions(0, 0, 1, unmanaged=2), 0),
+        ({"minAvailable": "50%"}, [pod()] * 2, Disruptions(0, 0, 2, unmanaged=2), 0),
+        ({"maxUnavailable": 1}, [pod(owner=ALONE)] * 3 + [pod()], Disruptions(3, 2, 4, unmanaged=1), 2),
+        # A controller that says no number, or none that there is.
+        ({"maxUnavailable": 1}, [pod(owner=ALONE), pod(owner=("DaemonSet", "d"))], UNKNOWN, 0),
+        ({"maxUnavailable": 1}, [pod(owner=("ReplicaSet", "gone"))] * 2, UNKNOWN, 0),
+        ({"minAvailable": "1%"}, [pod(owner=("ReplicaSet", "reborn"))] * 2, UNKNOWN, 0),
+        ({"minAvailable": 1}, [pod(owner=("DaemonSet", "d"))] * 2, Disruptions(2, 1, 2), 1),
     ],
 )
 def test_disruptions(spec: Object, pods: list[Object], expected: Disruptions, allowed: int) -> None:
@@ -120,6 +124,9 @@ def test_disruptions(spec: Object, pods: list[Object], expected: Disruptions, al
         ("unready", None, Disruptions(3, 2, 2), True),
         ("unready", "IfHealthyBudget", Disruptions(3, 2, 2), True),
         ("unready", None, Disruptions(2, 0, 0), False),
+        ("ready", None, UNKNOWN, False),
+        ("unready", "IfHealthyBudget", UNKNOWN, False),
+        ("unready", "AlwaysAllow", UNKNOWN, True),
         ("unready", None, Disruptions(2, 0, 1), True),
     ],
 )

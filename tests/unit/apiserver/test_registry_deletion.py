@@ -260,12 +260,22 @@ async def test_eviction_of_a_pod_that_is_not_ready(cluster: Cluster, policy: str
     await evict(cluster, "pending")  # whatever the budget says
 
 
-async def test_a_pod_left_over_takes_nothing_from_a_budget(cluster: Cluster) -> None:
+async def test_a_budget_that_nobody_can_work_out_lets_nothing_go(cluster: Cluster) -> None:
+    async def why() -> list[str]:
+        with pytest.raises(StatusError) as error:
+            await evict(cluster, "p")
+        assert error.value.code == 429
+        return [cause["message"] for cause in error.value.status["details"]["causes"]]
+
     await make_budget(cluster, maxUnavailable=1)
     await make_pods(cluster, "p", "q")
-    await make_pods(cluster, "old", phase="Failed", ready=False)
-    await evict(cluster, "p")
-    assert (await refusal(evict(cluster, "q")))[0] == 429
+    assert await why() == ["The disruption budget b does not allow evicting pods currently"]
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "gone", "uid": "1", "controller": True}
+    await cluster.patch(PODS, "p", {"metadata": {"ownerReferences": [owner]}})
+    assert await why() == [
+        "The disruption budget b does not allow evicting pods currently because it failed sync: "
+        'found no controllers for pod "p"'
+    ]
 
 
 async def test_a_budget_counts_the_pods_that_their_owner_wants(cluster: Cluster) -> None:

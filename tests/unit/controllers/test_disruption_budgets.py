@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podyard.api.disruption import Disruptions
-from podyard.api.resources import PODDISRUPTIONBUDGETS, REPLICASETS
+from podyard.api.resources import EVENTS, PODDISRUPTIONBUDGETS, PODS, REPLICASETS
 from podyard.controllers.disruption_budgets import budget_status
 from tests.unit.controllers.control_plane import ControlPlane, control_plane
 from tests.unit.controllers.objects import NOW, Object, replica_set
@@ -58,6 +58,20 @@ def test_conditions_of_others_stay() -> None:
     assert [c["type"] for c in status["conditions"]] == ["Other", "DisruptionAllowed"]
 
 
+def test_a_budget_that_cannot_be_worked_out_lets_nothing_go() -> None:
+    before = budget_status(budget(), Disruptions(3, 2, 3), NOW)
+    status = budget_status(budget(**before), Disruptions(0, 0, 3, failure="why"), NOW + 60)
+    condition = {
+        **before["conditions"][0],
+        "status": "False",
+        "lastTransitionTime": "2027-01-15T08:01:00Z",
+        "reason": "SyncFailed",
+        "message": "why",
+    }
+    assert status == {**before, "disruptionsAllowed": 0, "conditions": [condition]}
+    assert budget_status(budget(), Disruptions(0, 0, 3, failure="why"), NOW)["expectedPods"] == 0
+
+
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
     async with control_plane(tmp_path) as started:
@@ -88,3 +102,37 @@ async def test_a_budget_follows_its_pods_and_their_owner(plane: ControlPlane) ->
         plane.alive.discard(name)
     await plane.client.patch(REPLICASETS, "web", "default", {"spec": {"replicas": 5}})
     await reaches(5, 3, 3, 0)
+
+
+async def test_what_users_hear_of_a_budget(plane: ControlPlane) -> None:
+    async def hears(*events: tuple[str, str, str]) -> None:
+        def there(found: list[Object]) -> bool:
+            return sorted(events) == sorted(
+                (e["type"], e["reason"], e["message"])
+                for e in found
+                if e["involvedObject"]["kind"] == "PodDisruptionBudget"
+            )
+
+        await plane.until(EVENTS, there)
+
+    nobody = ("Normal", "NoPods", "No matching pods found")
+    await plane.client.create(PODDISRUPTIONBUDGETS, budget())
+    await hears(nobody)
+    bare: Object = {"metadata": {"name": "bare", "namespace": "default", "labels": {"app": "web"}}}
+    bare["spec"] = {"containers": [{"name": "c", "image": "i"}]}
+    await plane.client.create(PODS, bare)
+    unmanaged = (
+        "Warning",
+        "UnmanagedPods",
+        "Selected pods (selector: app=web) have no controller that says how many are expected, "
+        'so the budget does not count them; an integer in ".spec.minAvailable" does',
+    )
+    await hears(nobody, unmanaged)
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "1", "controller": True}
+    await plane.client.patch(PODS, "bare", "default", {"metadata": {"ownerReferences": [owner]}})
+    failed = (
+        "Warning",
+        "CalculateExpectedPodCountFailed",
+        'Failed to calculate the number of expected pods: found no controllers for pod "bare"',
+    )
+    await hears(nobody, unmanaged, failed)

@@ -122,11 +122,13 @@ def check_budgets(pod: Object, budgets: Iterable[Object], pods: Iterable[Object]
 
 
 def _disrupted(budget: str, now: Disruptions) -> StatusError:
-    cause = {
-        "reason": "DisruptionBudget",
-        "message": f"The disruption budget {budget} needs {now.desired} healthy pods "
-        f"and has {now.healthy} currently",
-    }
+    if now.failure:
+        why = f"does not allow evicting pods currently because it failed sync: {now.failure}"
+    elif now.healthy <= now.desired:
+        why = f"needs {now.desired} healthy pods and has {now.healthy} currently"
+    else:
+        why = "does not allow evicting pods currently"
+    cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {budget} {why}"}
     return status_error(
         429,
         "TooManyRequests",
