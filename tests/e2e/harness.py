@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -150,6 +152,16 @@ def processes_of(cluster: Cluster) -> list[str]:
         if int(pid) != os.getpid() and str(cluster.home) in command + environment:
             found.append(f"{pid} {command}")
     return found
+
+
+def kill(pid: int) -> None:
+    """kill -9; returns when the process has ended, which on a busy machine is later than the signal."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        assert select.select([descriptor], [], [], 20)[0]
+    finally:
+        os.close(descriptor)
 
 
 def supervisor_pid(cluster: Cluster) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e import tools
-from tests.e2e.harness import eventually
+from tests.e2e.harness import eventually, kill
 from tests.e2e.hosts import Host, LanHosts
 from tests.e2e.manifests import spread_web
 from tests.support.networks import needs_root
@@ -75,7 +73,7 @@ def test_the_server_is_killed_and_comes_back(hosts: LanHosts) -> None:
     address = hosts.json("service", "web")["spec"]["clusterIP"]
     server = hosts.json("service", "kube-dns", "-n", "kube-system")["spec"]["clusterIP"]
     names = sorted(pod["metadata"]["name"] for pod in hosts.json("pods", "-l", "app=web")["items"])
-    os.kill(hosts.server.supervisor(), signal.SIGKILL)
+    kill(hosts.server.supervisor())
     eventually(lambda: hosts.kubectl("get", "nodes", ok=False).code != 0)
     dig = tools.need("dig", "dnsutils")
     for host in hosts.nodes.values():

@@ -15,9 +15,9 @@ from podyard.cli.cluster.orphans import wait_for_orphans
 
 
 @contextmanager
-def process(notify: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One that reports to a socket, and ends when its input does."""
-    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+def process(notify: Path, last: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """One that reports to a socket, and ends when its input does; `last` is what it does then."""
+    command = [sys.executable, "-c", f"import sys; print(flush=True); sys.stdin.read(); {last}"]
     environment = {"NOTIFY_SOCKET": str(notify)}
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -41,6 +41,16 @@ async def test_one_that_does_not(tmp_path: Path) -> None:
     with process(socket_path(tmp_path, "notify")) as child:
         await wait_for_orphans(tmp_path, 0.1)
         assert child.wait() == -signal.SIGKILL
+
+
+async def test_one_that_another_starts_before_it_ends(tmp_path: Path) -> None:
+    last = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid, flush=True)"
+    with process(socket_path(tmp_path, "notify"), last) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.close()
+        await wait_for_orphans(tmp_path, 1)
+        pid = int(child.stdout.readline())
+        assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.parametrize("other", ["x", "notify/x"])

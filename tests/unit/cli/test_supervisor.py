@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from podyard.cli.cluster import supervisor as module
 from podyard.cli.cluster.processes import ProcessSpec
@@ -69,6 +71,29 @@ async def test_a_ready_process_is_shown(watched: Watched) -> None:
     await watched.supervisor.stop(last="")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_what_a_process_says_at_once_is_heard(tmp_path: Path) -> None:
+    """Though the machine runs the process first, and whoever has started it later."""
+    said = tmp_path / "said"
+
+    def wait() -> None:
+        end = time.monotonic() + 20
+        while not said.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def wrap(spec: ProcessSpec) -> list[str]:
+        asyncio.get_running_loop().call_soon(wait)
+        return spec.command
+
+    async def start() -> None:
+        watched = Watched(tmp_path / "logs")
+        watched.supervisor._wrap = wrap
+        watched.supervisor.start([script(f"{READY}open({str(said)!r}, 'w'); {WAIT}")])
+        await watched.until(lambda: watched.process("one").ready)
+        await watched.supervisor.stop(last="")
+
+    uvloop.run(start())  # as `podyard up` does
 
 
 async def test_a_killed_process_is_restarted(watched: Watched) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import ExitStack
 from pathlib import Path
 
 from podyard.cli.cluster import control
@@ -23,19 +22,18 @@ async def wait_for_orphans(data_dir: Path, limit: float = STOP_SECONDS) -> None:
 
     Only for who holds the directory's lock, or when nobody does.
     """
-    with ExitStack() as stack:
-        descriptors = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            if (descriptor := _open_marked(int(pid), _mark(data_dir))) is not None:
-                stack.callback(os.close, descriptor)
-                descriptors.append(descriptor)
+    give_up = asyncio.get_running_loop().time() + limit
+    while found := _marked(_mark(data_dir)):  # again, for those that one of them has started meanwhile
         try:
-            async with asyncio.timeout(limit):
-                await asyncio.gather(*map(ended, descriptors))
+            async with asyncio.timeout_at(give_up):
+                await asyncio.gather(*map(ended, found))
         except TimeoutError:
-            for descriptor in descriptors:
+            for descriptor in found:
                 _kill(descriptor)
-            await asyncio.gather(*map(ended, descriptors))
+            await asyncio.gather(*map(ended, found))
+        finally:
+            for descriptor in found:
+                os.close(descriptor)
 
 
 async def ended(descriptor: int) -> None:
@@ -52,6 +50,12 @@ async def ended(descriptor: int) -> None:
 def _mark(data_dir: Path) -> bytes:
     """What the environment of each of its processes has, and that of no other."""
     return b"NOTIFY_SOCKET=" + os.fsencode(control.socket_path(data_dir, "notify"))
+
+
+def _marked(mark: bytes) -> list[int]:
+    """Pidfds of the processes that have the mark."""
+    pids = map(int, filter(str.isdigit, os.listdir("/proc")))
+    return [descriptor for pid in pids if (descriptor := _open_marked(pid, mark)) is not None]
 
 
 def _open_marked(pid: int, mark: bytes) -> int | None:

@@ -11,12 +11,14 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from podyard.cli.cluster.orphans import ended
 from podyard.cli.cluster.processes import ProcessSpec
 
 logger = logging.getLogger("supervisor")
@@ -144,10 +146,25 @@ class Supervisor:
             await asyncio.sleep(delay)
 
     async def _run_once(self, process: Process) -> int:
+        child = self._spawn(process)
+        process.pid = child.pid
+        process.started = process.heard = time.monotonic()
+        process.ready = False
+        process.status = ""
+        self._changed(process)
+        try:
+            await _ended(child)
+            return child.wait()
+        finally:
+            process.pid = 0
+            process.ready = False
+
+    def _spawn(self, process: Process) -> subprocess.Popen[bytes]:
+        """Not by the event loop, which gives the pid later: what it says until then would be lost."""
         with self._open_log(process) as log:
-            child = await asyncio.create_subprocess_exec(
-                *self._wrap(process.spec),
-                stdin=asyncio.subprocess.DEVNULL,
+            return subprocess.Popen(
+                self._wrap(process.spec),
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends them in order
@@ -157,16 +174,6 @@ class Supervisor:
                     "PODYARD_SUPERVISOR": str(os.getpid()),
                 },
             )
-        process.pid = child.pid
-        process.started = process.heard = time.monotonic()
-        process.ready = False
-        process.status = ""
-        self._changed(process)
-        try:
-            return await child.wait()
-        finally:
-            process.pid = 0
-            process.ready = False
 
     async def _end(self, process: Process) -> None:
         if process.task is None:
@@ -235,6 +242,14 @@ class Supervisor:
 def quick_failures(process: Process, now: float) -> int:
     """How often in a row it has ended quickly, with the end that just came counted. Pure."""
     return process.quick_failures + 1 if now - process.started < QUICK_SECONDS else 0
+
+
+async def _ended(child: subprocess.Popen[bytes]) -> None:
+    descriptor = os.pidfd_open(child.pid)
+    try:
+        await ended(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _signal(pid: int, number: int) -> None:
