@@ -41,12 +41,15 @@ def run(
 
 
 def eventually(what: Callable[[], Any], timeout: float = 20) -> Any:
-    """Call `what` until it gives something true; for conditions that nothing announces."""
+    """Call `what` until it gives something true; for conditions that nothing announces.
+
+    That it lacks what it looks for (LookupError) is no different.
+    """
     end = time.monotonic() + timeout
     while True:
         try:
             result, problem = what(), None
-        except (AssertionError, OSError) as error:
+        except (AssertionError, LookupError, OSError) as error:
             result, problem = None, error
         if result:
             return result

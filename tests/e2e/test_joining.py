@@ -57,7 +57,7 @@ def ready_nodes(hosts: Hosts) -> list[str]:
 def pods(hosts: Hosts) -> dict[str, str]:
     """Pod → node of the pods that serve."""
     return {
-        pod["metadata"]["name"]: pod["spec"]["nodeName"]
+        pod["metadata"]["name"]: pod["spec"].get("nodeName", "none yet")
         for pod in hosts.json("pods", "-l", "app=web")["items"]
         if "deletionTimestamp" not in pod["metadata"]
     }
@@ -75,7 +75,7 @@ def resolves(address: str, name: str) -> str:
     dig = tools.need("dig", "dnsutils")
     import subprocess
 
-    words = [dig, "+short", "+time=2", "+tries=1", f"@{address}", name]
+    words = [dig, "+short", "+tries=2", f"@{address}", name]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -89,8 +89,9 @@ def test_hosts_become_nodes(hosts: Hosts) -> None:
         assert "COLOUR=blue" in hosts.kubectl("exec", pod, "--", "printenv").out
         hosts.kubectl("logs", pod)
     dns = service_ip(hosts, "kube-dns", "kube-system")
-    assert resolves(dns, "web.default.svc.cluster.local") == service_ip(hosts)
-    assert resolves(hosts.server.address, "web.default.svc.cluster.local") == service_ip(hosts)
+    for server in (dns, hosts.server.address):
+        asked = partial(resolves, server, "web.default.svc.cluster.local")
+        eventually(lambda asked=asked: asked() == service_ip(hosts))  # type: ignore[misc]
 
 
 def test_a_host_joins_in_less_than_five_seconds(hosts: Hosts) -> None:
@@ -228,6 +229,13 @@ def test_a_container_s_join_command_stays_while_its_token_does(hosts: Hosts, tmp
     assert file.read_text().startswith(f"podyard join {hosts.server.address}:")
 
 
+def spread(hosts: Hosts) -> None:
+    """Have a ready pod on either node again."""
+    hosts.kubectl("delete", "pods", "-l", "app=web")
+    eventually(lambda: sorted(pods(hosts).values()) == ["node1", "node2"])
+    hosts.kubectl("wait", "--for=condition=Ready", "pods", "-l", "app=web", "--timeout=50s")
+
+
 def test_cordon_and_drain(hosts: Hosts) -> None:
     for kubectl in (hosts.kubectl, hosts.builtin):
         assert kubectl("cordon", "node1").out == "node/node1 cordoned\n"
@@ -250,12 +258,10 @@ def test_cordon_and_drain(hosts: Hosts) -> None:
         assert {f"evicting pod default/{pod}" for pod in (*on_node1, "bare")} <= set(lines)
         assert {f"pod/{pod} evicted" for pod in (*on_node1, "bare")} <= set(lines)
         hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
-        assert set(pods(hosts).values()) == {"node2"}
+        eventually(lambda: list(pods(hosts).values()) == ["node2"] * 2)
         assert serves(hosts)
         hosts.kubectl("uncordon", "node1")
-        hosts.kubectl("delete", "pods", "-l", "app=web")
-        hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
-        eventually(lambda: set(pods(hosts).values()) == {"node1", "node2"})
+        spread(hosts)
 
 
 def test_drain_by_deleting(hosts: Hosts) -> None:
@@ -272,9 +278,7 @@ def test_drain_by_deleting(hosts: Hosts) -> None:
             assert {f"pod/{pod} deleted" for pod in gone} <= set(done)
             hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
             hosts.kubectl("uncordon", "node1")
-            hosts.kubectl("delete", "pods", "-l", "app=web")
-            hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
-            eventually(lambda: set(pods(hosts).values()) == {"node1", "node2"})
+            spread(hosts)
     finally:
         hosts.kubectl("delete", "poddisruptionbudget", "web")
         hosts.kubectl("uncordon", "node1")
@@ -283,11 +287,11 @@ def test_drain_by_deleting(hosts: Hosts) -> None:
 def test_a_budget_holds_a_drain_up(hosts: Hosts) -> None:
     hosts.kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=2")
     try:
-        held = hosts.builtin("drain", "node1", "--timeout=1s", ok=False)
+        held = hosts.builtin("drain", "node1", "--timeout=4s", ok=False)
         assert held.code == 1
         assert "Cannot evict pod as it would violate the pod's disruption budget." in held.err
         assert "(will retry after 5s)" in held.err
-        assert "drain did not complete within 1s" in held.err
+        assert "drain did not complete within 4s" in held.err
     finally:
         hosts.kubectl("delete", "poddisruptionbudget", "web")
         hosts.kubectl("uncordon", "node1")

@@ -78,7 +78,7 @@ def test_the_server_is_killed_and_comes_back(hosts: LanHosts) -> None:
     dig = tools.need("dig", "dnsutils")
     for host in hosts.nodes.values():
         assert [status(host, address) for _ in range(5)] == ["200"] * 5
-        asked = host.run(dig, "+short", "+time=2", "+tries=1", f"@{server}", "web.default.svc.cluster.local")
+        asked = host.run(dig, "+short", "+tries=2", f"@{server}", "web.default.svc.cluster.local")
         assert asked.out.strip() == address
     hosts.start_server()
     hosts.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=30s")
@@ -93,9 +93,11 @@ def test_a_node_that_leaves(hosts: LanHosts) -> None:
     hosts.kubectl("delete", "node", "node2")
     assert hosts.nodes["node2"].podyard("down", "--purge").out == "Node node2 stopped and is removed.\n"
     hosts.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
-    pods = hosts.json("pods", "-l", "app=web")["items"]
-    assert {pod["spec"]["nodeName"] for pod in pods} == {"node1"}
+
+    def places() -> set[str]:
+        return {pod["spec"]["nodeName"] for pod in hosts.json("pods", "-l", "app=web")["items"]}
+
+    eventually(lambda: places() == {"node1"})
     address = hosts.json("service", "web")["spec"]["clusterIP"]
     assert [status(hosts.nodes["node1"], address) for _ in range(4)] == ["200"] * 4
-    links = hosts.nodes["node2"].run("ip", "-o", "link").out
-    assert "podyard" not in links, links
+    eventually(lambda: "podyard" not in hosts.nodes["node2"].run("ip", "-o", "link").out)

@@ -139,7 +139,7 @@ def answers(machine: Machine, address: str) -> bool:
 def resolves(machine: Machine, server: str) -> str:
     dig = tools.need("dig", "dnsutils")
     name = "web.default.svc.cluster.local"
-    return machine.run(dig, "+short", "+time=2", "+tries=1", f"@{server}", name, ok=False).out.strip()
+    return machine.run(dig, "+short", "+tries=2", f"@{server}", name, ok=False).out.strip()
 
 
 def serves_everywhere(machines: Machines) -> bool:
@@ -181,6 +181,7 @@ def test_a_node_loses_its_power(machines: Machines, watch: Stopwatch) -> None:
         eventually(lambda: load.answered > 100)
         watch.began = time.monotonic()
         machines.nodes["node3"].lose_power()
+        lost = time.monotonic()
         eventually(lambda: ready(machines, "node3") == "Unknown", 60)
         watch.seconds("NotReady after s")
         eventually(lambda: not endpoints(machines) & there)
@@ -192,8 +193,7 @@ def test_a_node_loses_its_power(machines: Machines, watch: Stopwatch) -> None:
     watch.load(load)
     assert {p["spec"]["nodeName"] for p in living(machines)} == {"node1", "node2"}
     # A request whose answer was under way fails, and none after that.
-    assert len(load.failed_at) <= 3
-    assert all(at - watch.began < 1 for at in load.failed_at)
+    assert all(at < lost for at in load.failed_at)
     assert max((took for at, took in load.slow if at not in load.failed_at), default=0) < 8
     machines.nodes["node3"].boot()
     watch.began = time.monotonic()

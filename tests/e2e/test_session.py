@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,10 +62,11 @@ def test_a_service_balances_over_its_pods(nginx: Namespace) -> None:
 
     described = nginx.kubectl("describe", "svc", "my-nginx").out
     assert re.search(r"^Selector: +run=my-nginx$", described, re.MULTILINE)
-    assert all(f"{ip}:80" in described for ip in ips)
-    assert all(f"{ip}:80" in nginx.kubectl("get", "ep", "my-nginx").out for ip in ips)
-    slices = nginx.kubectl("get", "endpointslices").out
-    assert re.search(r"^my-nginx-[0-9a-z]{5} +IPv4 +80 ", slices, re.MULTILINE)
+    for words in (("describe", "svc", "my-nginx"), ("get", "ep", "my-nginx")):
+        said = partial(nginx.kubectl, *words)
+        eventually(lambda said=said: all(f"{ip}:80" in said().out for ip in ips))  # type: ignore[misc]
+    slices = r"^my-nginx-[0-9a-z]{5} +IPv4 +80 "
+    eventually(lambda: re.search(slices, nginx.kubectl("get", "endpointslices").out, re.MULTILINE))
 
     eventually(lambda: connects(cluster_ip, 80))
     logs = {pod["metadata"]["name"] for pod in nginx.pods("run=my-nginx")}
@@ -140,12 +142,15 @@ def test_logs_events_and_descriptions(nginx: Namespace) -> None:
     name = pod["metadata"]["name"]
     http(f"http://{pod['status']['podIP']}/a-path-to-find")
     eventually(lambda: "GET /a-path-to-find" in nginx.kubectl("logs", name).out)
-    described = nginx.kubectl("describe", "pod", name).out
+
+    def described(reason: str) -> bool:
+        said = nginx.kubectl("describe", "pod", name).out
+        return bool(re.search(rf"^ +Normal +{reason} ", said, re.MULTILINE))
+
     for reason in ("Scheduled", "Pulled", "Created", "Started"):
-        assert re.search(rf"^ +Normal +{reason} ", described, re.MULTILINE), described
-    events = nginx.kubectl("get", "events").out
+        eventually(partial(described, reason))
     for line in ("ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Started"):
-        assert line in events
+        eventually(lambda line=line: line in nginx.kubectl("get", "events").out)  # type: ignore[misc]
     everything = nginx.kubectl("get", "all").out
     for kind in ("pod/my-nginx-", "deployment.apps/my-nginx", "replicaset.apps/my-nginx-"):
         assert kind in everything
@@ -193,4 +198,4 @@ def test_deleting_leaves_nothing(nginx: Namespace) -> None:
     nginx.kubectl("delete", "deployment,svc", "my-nginx")
     eventually(lambda: nginx.kubectl("get", "all").err.startswith("No resources found"))
     eventually(lambda: not any(connects(ip, 80) for ip in (cluster_ip, *ips)))
-    assert nginx.json("endpointslices")["items"] == []
+    eventually(lambda: nginx.json("endpointslices")["items"] == [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,9 @@ def test_names_from_within_a_pod(namespace: Namespace) -> None:
     eventually(lambda: namespace.addresses("web"))
     full = f"web.{namespace.name}.svc.cluster.local"
     for name in ("web", f"web.{namespace.name}", f"web.{namespace.name}.svc", full, f"{full}."):
-        said = namespace.kubectl("exec", "here", "--", "curl", "-sS", f"http://{name}/").out
-        assert "Welcome to nginx!" in said
+        words = ("exec", "here", "--", "curl", "-sS", f"http://{name}/")
+        said = partial(namespace.kubectl, *words, ok=False)
+        eventually(lambda said=said: "Welcome to nginx!" in said().out)  # type: ignore[misc]
     # From another namespace the short name is not enough.
     other = Namespace(namespace.cluster, "default")
     name = f"there-{namespace.name}"
@@ -44,8 +46,8 @@ def test_names_from_within_a_pod(namespace: Namespace) -> None:
         other.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=40s")
         failed = other.kubectl("exec", name, "--", "curl", "-sS", "http://web/", ok=False)
         assert "Could not resolve host: web" in failed.err
-        said = other.kubectl("exec", name, "--", "curl", "-sS", f"http://web.{namespace.name}/").out
-        assert "Welcome to nginx!" in said
+        words = ("exec", name, "--", "curl", "-sS", f"http://web.{namespace.name}/")
+        eventually(lambda: "Welcome to nginx!" in other.kubectl(*words, ok=False).out)
     finally:
         other.kubectl("delete", "pod", name, "--now", "--wait=false")
 
@@ -72,8 +74,12 @@ spec:
         )
     )
     assert 'secret "later" not found' in waiting["message"]
-    state = namespace.json("pod", "waits")["status"]["containerStatuses"][0]["state"]
-    assert state["waiting"]["reason"] == "ContainerCreating"
+
+    def state() -> str:
+        (container,) = namespace.json("pod", "waits")["status"]["containerStatuses"]
+        return str(container["state"]["waiting"]["reason"])
+
+    assert eventually(state) == "ContainerCreating"
     namespace.kubectl("create", "secret", "generic", "later", "--from-literal=key=value")
     namespace.kubectl("wait", "--for=condition=Ready", "pod/waits", "--timeout=20s")
     assert namespace.kubectl("exec", "waits", "--", "cat", "/etc/later/key").out == "value"
@@ -105,6 +111,9 @@ def test_a_host_that_refuses_namespaces(bare: Cluster) -> None:
         "False",
         "NamespacesRefused",
     )
-    events = {event["reason"]: event["message"] for event in bare.json("events")["items"]}
-    assert "The pod runs without a sandbox" in events["SandboxNotIsolated"]
-    assert "Volumes are not mounted at /settings" in events["VolumesNotMounted"]
+
+    def told(reason: str) -> str:
+        return next((str(e["message"]) for e in bare.json("events")["items"] if e["reason"] == reason), "")
+
+    assert "The pod runs without a sandbox" in eventually(lambda: told("SandboxNotIsolated"))
+    assert "Volumes are not mounted at /settings" in eventually(lambda: told("VolumesNotMounted"))

@@ -178,7 +178,7 @@ async def test_open_watches_do_not_hold_up_a_stop() -> None:
             await anext(watch)
         pending = [asyncio.ensure_future(anext(watch)) for watch in watches]
         await asyncio.sleep(0)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             await stack.aclose()
         results = await asyncio.gather(*pending, return_exceptions=True)
         assert all(isinstance(result, StopAsyncIteration | StatusError) for result in results)

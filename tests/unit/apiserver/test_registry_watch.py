@@ -148,7 +148,7 @@ async def test_closing_ends_a_waiting_reader(cluster: Cluster) -> None:
     reading = asyncio.create_task(read(watch))
     await asyncio.sleep(0)
     await watch.aclose()
-    assert await asyncio.wait_for(reading, 5) == []
+    assert await asyncio.wait_for(reading, 20) == []
 
 
 async def test_selectors_of_lists(cluster: Cluster) -> None:

@@ -159,7 +159,7 @@ async def test_saw_waits_for_a_write() -> None:
         await informer.synced()
         written = server.put("a")
         assert informer.get("default", "a") is None
-        await asyncio.wait_for(informer.saw(written), 1)
+        await asyncio.wait_for(informer.saw(written), 20)
         assert informer.get("default", "a") == written
 
 
@@ -174,7 +174,7 @@ async def test_saw_ends_with_a_bookmark_or_a_new_list() -> None:
         assert not waiting.done()
         server.version += 1
         server.bookmark()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 20)
         # A server that has lost its history counts anew; the next list says all there is.
         waiting = asyncio.create_task(informer.saw({"metadata": {"resourceVersion": "999999"}}))
         await turn()
@@ -182,7 +182,7 @@ async def test_saw_ends_with_a_bookmark_or_a_new_list() -> None:
         await turn()
         server.come_back()
         clock.advance(1)
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 20)
 
 
 @pytest.mark.parametrize("graceful", [True, False])
@@ -201,7 +201,7 @@ async def test_saw_deletion(graceful: bool) -> None:
             server.put("a", metadata={"deletionTimestamp": "2027-01-01T00:00:00Z"})
         else:
             server.remove("a")
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 20)
 
 
 async def test_the_factory_shares_informers() -> None:
@@ -214,9 +214,9 @@ async def test_the_factory_shares_informers() -> None:
     assert factory.metadata(PODS) is pods, "whoever needs metadata alone takes the whole one if it is there"
     task = asyncio.create_task(factory.run())
     try:
-        await asyncio.wait_for(factory.synced(), 1)
+        await asyncio.wait_for(factory.synced(), 20)
         slim = factory.metadata(SERVICES)  # starts at once, though `run` is under way
-        await asyncio.wait_for(slim.synced(), 1)
+        await asyncio.wait_for(slim.synced(), 20)
         assert slim.get("default", "a") == {
             "apiVersion": "v1",
             "kind": "Pod",

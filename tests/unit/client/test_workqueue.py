@@ -53,7 +53,7 @@ async def test_get_waits() -> None:
     await asyncio.sleep(0)
     queue.add("a")
     queue.add("b")
-    assert sorted(await asyncio.wait_for(asyncio.gather(*waiting), 1)) == ["a", "b"]
+    assert sorted(await asyncio.wait_for(asyncio.gather(*waiting), 20)) == ["a", "b"]
 
 
 async def test_of_two_delays_the_shorter_counts() -> None:

@@ -148,7 +148,7 @@ async def test_a_process_without_descriptors_serves_on() -> None:
             await ask(address, 20)
             reader, writer = await asyncio.open_connection(address, PORT)
             writer.write(struct.pack("!H", len(QUESTION)) + QUESTION)
-            assert len(await asyncio.wait_for(reader.readexactly(20), 5)) == 20
+            assert len(await asyncio.wait_for(reader.readexactly(20), 20)) == 20
             writer.close()
             close(held)
             assert process.returncode is None

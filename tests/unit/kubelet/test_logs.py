@@ -116,7 +116,7 @@ class Container:
             file.write(text)
 
     async def shows(self, text: str) -> None:
-        async with asyncio.timeout(5), self.grew:
+        async with asyncio.timeout(20), self.grew:
             await self.grew.wait_for(lambda: self.text == text)
 
 
@@ -129,7 +129,7 @@ async def test_following_goes_on_until_the_container_ends(tmp_path: Path) -> Non
     await container.shows("one\ntwo\n")
     container.write(stored("stdout F last"))
     container.runs = False
-    await asyncio.wait_for(container.task, 5)
+    await asyncio.wait_for(container.task, 20)
     assert container.text == "one\ntwo\nlast\n"
 
 
@@ -142,4 +142,4 @@ async def test_following_survives_rotation(tmp_path: Path) -> None:
     container.write(stored("stdout F three"))
     await container.shows("one\ntwo\nthree\n")
     container.runs = False
-    await asyncio.wait_for(container.task, 5)
+    await asyncio.wait_for(container.task, 20)

@@ -119,11 +119,11 @@ async def test_a_shim_that_died_while_no_kubelet_was_there(pods: Pods) -> None:
 
 async def test_a_shim_that_hangs_is_killed(pods: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though it has not even said hello to the kubelet that finds it."""
-    monkeypatch.setattr(shim_client, "HELLO_SECONDS", 0.1)
-    monkeypatch.setattr(subprocess_runtime, "SHUTDOWN_SECONDS", 0.1)
     container = await pods.run("sleep 1000")
     shim = shim_of((await pods.runtime.container_status(container)).pid)
     await pods.runtime.close()
+    monkeypatch.setattr(shim_client, "HELLO_SECONDS", 0.1)
+    monkeypatch.setattr(subprocess_runtime, "SHUTDOWN_SECONDS", 0.1)
     os.kill(shim, signal.SIGSTOP)
     await pods.restart_kubelet()
     (sandbox,) = await pods.runtime.list_pod_sandboxes()

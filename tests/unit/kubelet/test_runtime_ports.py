@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from podyard.kubelet.runtime import ContainerPort, ContainerState, ListenMode
+from podyard.kubelet.shim.container import READY_SECONDS
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, log_lines, until
 
 ECHO = """
@@ -183,9 +184,10 @@ async def test_running_means_serving(pods: Pods) -> None:
 
 
 async def test_who_ends_before_serving_is_not_waited_for(pods: Pods) -> None:
+    container = await pods.create("exit 4", ports=[TCP], listen=ListenMode.ADDRESS, wait_for_ports=True)
     began = time.monotonic()
-    container = await pods.run("exit 4", ports=[TCP], listen=ListenMode.ADDRESS, wait_for_ports=True)
-    assert time.monotonic() - began < 4
+    await pods.start(container)
+    assert time.monotonic() - began < READY_SECONDS - 0.5
     assert (await pods.exited(container)).exit_code == 4
 
 

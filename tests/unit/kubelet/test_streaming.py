@@ -240,7 +240,7 @@ async def test_followed_logs_end_with_the_container(node: Node) -> None:
         await talk(stub.Attach(feed(start(stdin=True), pb.StreamInput(stdin=b"two\n"))))
         await node.pods.exited(container_id)
         await node.look(container_id)
-        assert await asyncio.wait_for(followed, 5) == "one\ntwo\n"
+        assert await asyncio.wait_for(followed, 20) == "one\ntwo\n"
 
 
 async def test_previous_logs(node: Node) -> None:

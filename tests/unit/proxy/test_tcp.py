@@ -357,7 +357,7 @@ async def test_a_reset_of_the_client_reaches_the_backend(runtime: Runtime, addre
                 client.sendall(b"x")
                 await until(lambda: runtime.counters.of(SERVICE).received.count == 1)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-            assert await asyncio.wait_for(seen, 5) == "reset"
+            assert await asyncio.wait_for(seen, 20) == "reset"
     assert runtime.counters.of(SERVICE).active == 0
 
 
@@ -396,7 +396,7 @@ async def test_a_client_that_resets_after_its_end(runtime: Runtime, address: str
             with socket.create_connection((address, 80)) as client:
                 client.sendall(b"x")
                 client.shutdown(socket.SHUT_WR)
-                await asyncio.wait_for(ended.wait(), 5)
+                await asyncio.wait_for(ended.wait(), 20)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             await until(lambda: (counters.connections, counters.active) == (1, 0))
 

@@ -54,7 +54,7 @@ def client(address: str) -> Iterator[socket.socket]:
 
 async def ask(sock: socket.socket, question: bytes) -> bytes:
     sock.send(question)
-    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), 5)
+    return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), 20)
 
 
 async def test_a_client_stays_with_its_endpoint_and_clients_are_spread(
@@ -98,7 +98,7 @@ async def test_bursts_of_several_clients(runtime: Runtime, address: str) -> None
             sock.send(sent[sock][-1])
         loop = asyncio.get_running_loop()
         for sock, datagrams in sent.items():
-            assert [await asyncio.wait_for(loop.sock_recv(sock, 100), 5) for _ in datagrams] == datagrams
+            assert [await asyncio.wait_for(loop.sock_recv(sock, 100), 20) for _ in datagrams] == datagrams
     counters = runtime.counters.of(SERVICE)
     size = sum(len(datagram) for datagrams in sent.values() for datagram in datagrams)
     assert counters.numbers() == (2, 2, size, size, 0)

@@ -17,7 +17,7 @@ def pod(name: str, **spec: Any) -> dict[str, Any]:
 
 
 async def popped(queue: SchedulingQueue) -> str:
-    taken = await asyncio.wait_for(queue.pop(), 1)
+    taken = await asyncio.wait_for(queue.pop(), 20)
     return str(taken["metadata"]["name"])
 
 
