@@ -6,11 +6,14 @@ What streams (exec, attach, run, logs, cp, port-forward, proxy) is in test_strea
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
+import resource
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import tools
-from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, eventually, http, run
+from tests.e2e.harness import PODYARD, Cluster, Done, Namespace, http, run
 from tests.support.terminal import Terminal
 
 OURS = [*PODYARD, "kubectl"]
@@ -126,6 +129,7 @@ def test_the_session(both: Both) -> None:
         scale deployment nope --replicas=1
         scale deployment my-nginx
         set image deployment/my-nginx my-nginx=nginx:1.25
+        rollout status deployment my-nginx
         rollout history deployment/my-nginx
         rollout history deployment/my-nginx --revision=2
         rollout undo deployment/my-nginx
@@ -362,13 +366,15 @@ def test_looking_at_the_same_objects(both: Both, part: int) -> None:
             for word in _words(line)
         ]
         where = [] if "-n" in words or len(words) == 1 else ["-n", both.stock]
-        for exact in (True, True, False):
+        give_up = time.monotonic() + 30
+        for attempt in itertools.count():
             stock = _unversioned(run([cluster.kubectl_path, *where, *words], env=cluster.env, ok=False))
             ours = run([*OURS, *where, *words], env=cluster.env, ok=False)
-            if ours == stock or (not exact and _ageless(ours) == _ageless(stock)):
+            if ours == stock or (attempt > 1 and _ageless(ours) == _ageless(stock)):
                 break
-        else:
-            failures.append(f"kubectl {line.strip()}:\n{ours}\n{stock}")
+            if time.monotonic() > give_up:  # until then the one or the other has changed in between
+                failures.append(f"kubectl {line.strip()}:\n{ours}\n{stock}")
+                break
     assert not failures, "\n\n".join(failures)
 
 
@@ -527,11 +533,16 @@ def test_contexts(both: Both, tmp_path: Path) -> None:
 
 
 def test_it_starts_fast(both: Both) -> None:
-    """As it must, to feel like a command. Half of it is Python's own start."""
+    """As it must, to feel like a command: half of it is Python's own start."""
+    python = [sys.executable, "-c", "import argparse, asyncio, ssl"]
+    kubectl = [*OURS, "-n", both.ours, "get", "pods"]
 
-    def quick() -> bool:
-        begin = time.monotonic()
-        both.ours_only("get", "pods")
-        return time.monotonic() - begin < 0.5
+    def cpu_seconds(command: list[str]) -> float:
+        """Whatever else the machine has to do."""
+        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(command, env=both.cluster.env)
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
 
-    eventually(quick)
+    own, whole = (min(cpu_seconds(command) for _ in range(5)) for command in (python, kubectl))
+    assert whole < 4 * own

@@ -38,7 +38,7 @@ def nodes_of(compose: Compose) -> dict[str, str]:
 
 def test_names_and_addresses_from_the_client(web: Compose) -> None:
     address = web.client("kubectl", "get", "service", "my-nginx", "-o", "jsonpath={.spec.clusterIP}").out
-    assert f"Address 1: {address}\n" in web.client("nslookup", "my-nginx").out
+    eventually(lambda: f"Address 1: {address}\n" in web.client("nslookup", "my-nginx", ok=False).out)
     assert WELCOME in web.client("curl", "-s", f"http://{address}").out
     for pod in web.pods("run=my-nginx"):
         assert WELCOME in web.client("curl", "-s", f"http://{pod['status']['podIP']}").out
@@ -85,6 +85,7 @@ def test_the_server_keeps_its_token(compose: Compose) -> None:
     before, command = forever(), published()
     assert len(before) == 1
     compose("restart", "server", timeout=90)
+    eventually(lambda: forever() == before, timeout=60)  # it serves again, hence it publishes anew
     eventually(lambda: published() == command, timeout=60)
     assert forever() == before
 

@@ -50,4 +50,4 @@ def test_ctrl_c_leaves_nothing(demo: subprocess.Popen[str], tmp_path: Path) -> N
 def test_a_killed_demo_leaves_no_process(demo: subprocess.Popen[str], tmp_path: Path) -> None:
     assert processes_of(tmp_path)
     demo.kill()
-    eventually(lambda: processes_of(tmp_path) == [])
+    eventually(lambda: processes_of(tmp_path) == [], 60)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_config(namespace: Namespace) -> None:
     namespace.kubectl("wait", "--for=condition=Ready", "pod/configured", "--timeout=40s")
     address = namespace.json("pod", "configured")["status"]["podIP"]
     page = f"http://{address}:8000/page.html"
-    assert eventually(lambda: http(page)) == (200, "<h1>from a ConfigMap</h1>\n")
+    eventually(lambda: http(page) == (200, "<h1>from a ConfigMap</h1>\n"))
     namespace.kubectl(
         "patch", "configmap", "settings", "-p", json.dumps({"data": {"page.html": "new", "colour": "red"}})
     )
@@ -58,8 +57,7 @@ def test_headless(namespace: Namespace) -> None:
         return namespace.kubectl("exec", "one", "--", "nslookup", name, ok=False).out
 
     eventually(lambda: all(ip in lookup("web") for ip in ips.values()))
-    one = lookup("one.web")
-    assert ips["one"] in one
+    one = eventually(lambda: ips["one"] in (said := lookup("one.web")) and said)
     assert ips["two"] not in one
 
 
@@ -69,8 +67,7 @@ def test_node_port(namespace: Namespace) -> None:
     nodes = namespace.cluster.json("nodes")["items"]
     for node in nodes:
         address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-        eventually(partial(connects, address, 30080))
-        assert http(f"http://{address}:30080/")[0] == 200
+        eventually(lambda address=address: http(f"http://{address}:30080/")[0] == 200)  # type: ignore[misc]
     # The port is the whole cluster's: what comes after this test may want it.
     namespace.kubectl("delete", "service", "hello")
     eventually(lambda: not connects(address, 30080))
@@ -82,10 +79,11 @@ def test_probes(namespace: Namespace) -> None:
     namespace.kubectl(
         "wait", "--for=jsonpath={.status.containerStatuses[0].started}=true", "pod", "-l", "app=probed"
     )
+    eventually(lambda: namespace.json("endpoints", "probed"))
     assert namespace.addresses("probed") == []
     namespace.kubectl("exec", "deploy/probed", "--", "touch", "/tmp/ready")
     eventually(lambda: len(namespace.addresses("probed")) == 1)
-    assert http(f"http://{cluster_ip(namespace, 'probed')}/ready")[0] == 200
+    eventually(lambda: http(f"http://{cluster_ip(namespace, 'probed')}/ready")[0] == 200)
     namespace.kubectl("exec", "deploy/probed", "--", "rm", "/tmp/healthy")
     eventually(lambda: namespace.pods("app=probed")[0]["status"]["containerStatuses"][0]["restartCount"] == 1)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import tools
-from tests.e2e.harness import Cluster, Done
+from tests.e2e.harness import Cluster, Done, eventually
 from tests.support.networks import Network, needs_root, networks
 
 pytestmark = needs_root
@@ -68,12 +69,16 @@ def test_pods_reach_each_other_over_a_tunnel(hosts: list[Host]) -> None:
     server.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s")
     pods = {p["metadata"]["name"]: p["status"]["podIP"] for p in server.json("pods")["items"]}
     for url in (f"http://{pods['web']}", "http://web"):
-        page = server.kubectl("exec", "client", "--", "curl", "-s", "-m", "10", url).out
-        assert "Welcome to nginx" in page
+        page = partial(server.kubectl, "exec", "client", "--", "curl", "-s", "-m", "10", url, ok=False)
+        eventually(lambda page=page: "Welcome to nginx" in page().out)  # type: ignore[misc]
     assert pods["client"] in server.kubectl("logs", "web").out, "the pod's own address is seen"
-    conditions = {c["type"]: c for c in server.json("node", "host1")["status"]["conditions"]}
-    reason = conditions["NetworkUnavailable"]["message"]
-    assert "0 reached directly, 1 over VXLAN" in reason
+
+    def network() -> str:
+        conditions = {c["type"]: c for c in server.json("node", "host1")["status"]["conditions"]}
+        return str(conditions["NetworkUnavailable"]["message"])
+
+    eventually(lambda: "0 reached directly, 1 over VXLAN" in network())
     for host, links in zip(nodes, before, strict=True):
         host.podyard("down", "--purge")
-        assert host.network.shell("ip -br link | cut -d ' ' -f 1; ip route") == links
+        shell = partial(host.network.shell, "ip -br link | cut -d ' ' -f 1; ip route")
+        eventually(lambda shell=shell, links=links: shell() == links)  # type: ignore[misc]

@@ -62,7 +62,12 @@ def test_a_killed_process_is_restarted(web: Namespace) -> None:
 def test_a_process_that_keeps_ending_is_backed_off(namespace: Namespace) -> None:
     namespace.kubectl("run", "ends", "--image=busybox", "--", "sh", "-c", "echo here; exit 3")
     eventually(lambda: "CrashLoopBackOff" in namespace.kubectl("get", "pod", "ends").out)
-    status = container_status(namespace, "ends")
+    status = eventually(
+        lambda: (
+            (s := container_status(namespace, "ends"))["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+            and s
+        )
+    )
     assert status["restartCount"] >= 1
     assert status["lastState"]["terminated"]["exitCode"] == 3
     assert re.match(r"back-off \d+s restarting failed container=ends", status["state"]["waiting"]["message"])
@@ -74,9 +79,10 @@ def test_a_deleted_pod_is_replaced(web: Namespace) -> None:
     gone = before[0]
     web.kubectl("delete", "pod", gone["metadata"]["name"])
     web.rolled_out("web")
-    after = eventually(lambda: (p := web.pods("app=web")) and len(p) == 2 and p)
-    assert gone["metadata"]["name"] not in {p["metadata"]["name"] for p in after}
-    ips = sorted(p["status"]["podIP"] for p in after)
+    after = eventually(lambda: {p["metadata"]["name"]: p["status"]["podIP"] for p in web.pods("app=web")})
+    assert len(after) == 2
+    assert gone["metadata"]["name"] not in after
+    ips = sorted(after.values())
     assert gone["status"]["podIP"] not in ips
     eventually(lambda: web.addresses("web") == ips)
     assert not connects(gone["status"]["podIP"], 80)
@@ -89,13 +95,14 @@ def test_endpoints_follow_readiness(namespace: Namespace) -> None:
     namespace.apply(manifests.web(replicas=1, container={"readinessProbe": probe}))
     pod = eventually(lambda: [p for p in namespace.pods("app=web") if p["status"]["phase"] == "Running"])[0]
     name, ip = pod["metadata"]["name"], pod["status"]["podIP"]
+    eventually(lambda: namespace.json("endpoints", "web"))
     assert namespace.addresses("web") == []
     assert not connects(namespace.json("svc", "web")["spec"]["clusterIP"], 80), "no endpoints: refused"
     namespace.kubectl("exec", name, "--", "touch", file)
     eventually(lambda: namespace.addresses("web") == [ip])
     namespace.kubectl("exec", name, "--", "rm", file)
     eventually(lambda: namespace.addresses("web") == [])
-    assert re.search(r"Readiness probe failed", namespace.kubectl("get", "events").out)
+    eventually(lambda: "Readiness probe failed" in namespace.kubectl("get", "events").out)
 
 
 def test_a_failed_liveness_probe_restarts(namespace: Namespace) -> None:
@@ -108,10 +115,8 @@ def test_a_failed_liveness_probe_restarts(namespace: Namespace) -> None:
         return bool(statuses) and statuses[0]["restartCount"] >= 1
 
     eventually(restarted)
-    assert (
-        "Liveness probe failed: HTTP probe failed with statuscode: 404"
-        in namespace.kubectl("get", "events").out
-    )
+    why = "Liveness probe failed: HTTP probe failed with statuscode: 404"
+    eventually(lambda: why in namespace.kubectl("get", "events").out)
 
 
 def test_init_containers_go_first(namespace: Namespace) -> None:
@@ -130,9 +135,9 @@ spec:
     status = namespace.json("pod", "two")["status"]
     first = status["initContainerStatuses"][0]["state"]["terminated"]
     assert (first["exitCode"], first["reason"]) == (0, "Completed")
-    assert namespace.kubectl("logs", "two", "-c", "b").out == "b\n"
-    unclear = namespace.kubectl("logs", "two", "--all-containers", "--prefix").out
-    assert "[pod/two/a] a\n" in unclear
+    eventually(lambda: namespace.kubectl("logs", "two", "-c", "b").out == "b\n")
+    all_logs = ("logs", "two", "--all-containers", "--prefix")
+    eventually(lambda: "[pod/two/a] a\n" in namespace.kubectl(*all_logs).out)
     namespace.kubectl("delete", "pod", "two", "--grace-period=1")
 
 
@@ -184,7 +189,7 @@ spec:
   - {name: c, image: busybox, command: [sleep, '1000'], envFrom: [{configMapRef: {name: later}}]}
 """)
     eventually(lambda: "CreateContainerConfigError" in namespace.kubectl("get", "pod", "waits").out)
-    assert 'configmap "later" not found' in namespace.kubectl("describe", "pod", "waits").out
+    eventually(lambda: 'configmap "later" not found' in namespace.kubectl("describe", "pod", "waits").out)
     namespace.kubectl("create", "configmap", "later", "--from-literal=a=b")
     namespace.kubectl("wait", "--for=condition=Ready", "pod/waits", "--timeout=30s")
     namespace.kubectl("delete", "pod", "waits", "--now")
@@ -202,10 +207,11 @@ spec:
   - name: c
     image: busybox
     volumeMounts: [{{name: shared, mountPath: /shared}}]
-    command: [sh, -c, "trap 'echo term >> /shared/file' TERM; while :; do sleep 0.1; done"]
+    command: [sh, -c, "trap 'echo term >> /shared/file' TERM; touch /shared/up; while :; do sleep 0.1; done"]
     lifecycle: {{preStop: {{exec: {{command: [sh, -c, "echo stop >> /shared/file"]}}}}}}
 """)
     namespace.kubectl("wait", "--for=condition=Ready", "pod/slow", "--timeout=20s")
+    eventually((tmp_path / "up").exists)
     began = time.monotonic()
     namespace.kubectl("delete", "pod", "slow")
     assert time.monotonic() - began >= 2, "it ignores SIGTERM, so it had its whole grace period"

@@ -15,6 +15,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,13 @@ def prepared(cluster: Cluster) -> Iterator[str]:
         namespace=name,
     )
     cluster.kubectl("rollout", "status", "deployment/echo", "--timeout=60s", namespace=name)
+    for words, last in (
+        (("two", "-c", "one"), "one 5\n"),
+        (("two", "-c", "other"), "other\n"),
+        (("again",), "run 2\n"),
+    ):
+        logs = partial(cluster.kubectl, "logs", *words, namespace=name)
+        eventually(lambda logs=logs, last=last: logs().out.endswith(last))  # type: ignore[misc]
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
@@ -253,9 +261,9 @@ def test_run_with_a_terminal(kubectl: Client) -> None:
         terminal.type("exit\r")
         assert terminal.exit_code() == 0
         assert re.sub(r"kubectl\.1\.\d+", "kubectl", terminal.screen).endswith(f"{hint}\n")
+    restarts = ("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+    eventually(lambda: kubectl(*restarts).out == "1")
     kubectl("wait", "--for=condition=Ready", "pod", name, "--timeout=30s")
-    restarts = kubectl("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
-    assert restarts.out == "1"
     with kubectl.terminal("attach", name, "-c", name, "-i", "-t") as terminal:
         terminal.see("try pressing enter.\n")
         terminal.type("\recho again $((40 + 2))\r")

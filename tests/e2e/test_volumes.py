@@ -66,8 +66,12 @@ def test_a_secret_makes_nginx_speak_tls(namespace: Namespace, tmp_path: Path) ->
     )
     wanted = 'MountVolume.SetUp failed for volume "secret-volume" : secret "nginxsecret" not found'
     eventually(lambda: wanted in events(namespace, "secure"))
-    status = namespace.json("pod", "secure")["status"]
-    assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating"
+
+    def waits_for() -> str:
+        (container,) = namespace.json("pod", "secure")["status"]["containerStatuses"]
+        return str(container["state"]["waiting"]["reason"])
+
+    assert eventually(waits_for) == "ContainerCreating"
     namespace.kubectl(
         "create", "secret", "generic", "nginxsecret", f"--from-file={cert}", f"--from-file={key}"
     )
@@ -94,7 +98,7 @@ def test_updates_of_a_config_map_appear_but_not_in_a_sub_path(namespace: Namespa
     for path in ("/etc/settings/colour", "/etc/app/colour.conf"):
         assert read(namespace, "follows", path) == "blue"
     namespace.kubectl("patch", "configmap", "settings", "-p", json.dumps({"data": {"colour": "red"}}))
-    eventually(lambda: read(namespace, "follows", "/etc/settings/colour") == "red", timeout=5)
+    eventually(lambda: read(namespace, "follows", "/etc/settings/colour") == "red")
     assert read(namespace, "follows", "/etc/app/colour.conf") == "blue"
 
 
@@ -112,7 +116,7 @@ def test_items_modes_and_optional_sources(namespace: Namespace) -> None:
     )
     assert run_in(namespace, "modes", "ls /maybe") == ""
     namespace.kubectl("create", "configmap", "nowhere", "--from-literal=now=here")
-    eventually(lambda: read(namespace, "modes", "/maybe/now") == "here", timeout=5)
+    eventually(lambda: read(namespace, "modes", "/maybe/now") == "here")
 
 
 def test_containers_share_an_empty_dir_until_their_pod_ends(namespace: Namespace) -> None:
@@ -184,7 +188,7 @@ def test_what_a_pod_is_told_of_itself(namespace: Namespace) -> None:
     assert (claims["aud"], claims["kubernetes.io"]["pod"]["name"]) == (["vault"], "told")
     assert claims["sub"] == f"system:serviceaccount:{namespace.name}:default"
     namespace.kubectl("label", "pod", "told", "zone=us", "--overwrite")
-    eventually(lambda: 'zone="us"' in read(namespace, "told", "/info/labels"), timeout=5)
+    eventually(lambda: 'zone="us"' in read(namespace, "told", "/info/labels"))
 
 
 def payload(token: str) -> dict[str, Any]:
