@@ -84,8 +84,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         made.start_server(f"--controller-manager-arg=node-monitor-grace-period={GRACE_SECONDS}")
         for number in (1, 2, 3):
             made.join(number)
-        web = manifest(TOLERATION_SECONDS)
-        made.kubectl("apply", "-f", "-", stdin=web)
+        made.kubectl("apply", "-f", "-", stdin=manifest(TOLERATION_SECONDS))
         made.kubectl("rollout", "status", "deployment/web", "--timeout=50s")
         yield made
     finally:
@@ -130,7 +129,9 @@ def whole(machines: Machines) -> bool:
 
 def _counted(machines: Machines) -> int:
     replicasets = machines.json("replicasets", "-l", "app=web")["items"]
-    (status,) = (found["status"] for found in replicasets if found["spec"]["replicas"])
+    wanted = [found["status"] for found in replicasets if found["spec"]["replicas"]]
+    assert len(wanted) == 1
+    (status,) = wanted
     assert status["replicas"] == status.get("readyReplicas"), status
     return int(status["replicas"])
 
