@@ -19,6 +19,8 @@ from podyard.kubectl.gotemplate.nodes import (
 from podyard.kubectl.gotemplate.parsing import parse
 
 _NOTHING = object()
+_DECIDES = {"and": False, "or": True}
+"""The truth of a value behind which a function looks at no other."""
 
 
 class Template:
@@ -115,13 +117,20 @@ class _Run:
 
     def _command(self, command: tuple[Argument, ...], dot: Any, piped: Any) -> Any:
         first = command[0]
-        arguments = [self._value(one, dot) for one in command[1:]]
-        if piped is not _NOTHING:
-            arguments.append(piped)
-        if isinstance(first, Operand) and isinstance(first.base, str) and first.base in FUNCTIONS:
-            return self._taken(_called(first.base, arguments), first.fields)
+        name = first.base if isinstance(first, Operand) and isinstance(first.base, str) else ""
+        arguments = []
+        for one in command[1:]:
+            arguments.append(self._value(one, dot))
+            if truth(arguments[-1]) == _DECIDES.get(name):
+                break
+        else:
+            arguments += [] if piped is _NOTHING else [piped]
+        if isinstance(first, Operand) and name in FUNCTIONS:
+            return self._taken(_called(name, arguments), first.fields)
         if arguments:
             raise TemplateError(f"can't give argument to non-function {_named(first)}")
+        if isinstance(first, Literal) and first.value is None:
+            raise TemplateError("nil is not a command")
         return self._value(first, dot)
 
     def _value(self, argument: Argument, dot: Any) -> Any:
@@ -136,8 +145,9 @@ class _Run:
 
     def _taken(self, value: Any, fields: tuple[str, ...]) -> Any:
         """The field of the field … of a value."""
+        absent = True
         for at, name in enumerate(fields):
-            if value is None and self._allow_missing:
+            if value is None and absent and self._allow_missing:
                 return None
             if value is None:
                 where = "." + ".".join(fields)
@@ -147,7 +157,7 @@ class _Run:
                 raise TemplateError(f"<{where}>: can't evaluate field {name} in type interface {{}}")
             if name not in value and not self._allow_missing:
                 raise TemplateError(f'<.{".".join(fields)}>: map has no entry for key "{name}"')
-            value = value.get(name)
+            absent, value = name not in value, value.get(name)
         return value
 
 

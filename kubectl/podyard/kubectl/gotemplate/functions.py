@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
+from podyard.kubectl.gotemplate.formatting import go_type, printed, printf
 from podyard.kubectl.gotemplate.nodes import TemplateError
 from podyard.kubectl.gotext import go_print
-
-_NUMBERS = (int, float)
 
 
 def shown(value: Any) -> str:
@@ -32,40 +30,57 @@ def _index(value: Any, *keys: Any) -> Any:
         if value is None:
             raise TemplateError("index of untyped nil")
         if isinstance(value, dict):
+            if not isinstance(key, str):
+                raise TemplateError(f"error calling index: value has type {go_type(key)}; should be string")
             value = value.get(key)
         elif isinstance(value, (list, str)):
             if not isinstance(key, int):
-                raise TemplateError(f"cannot index slice/array with type {_type(key)}")
-            if not 0 <= key < len(value):
+                raise TemplateError(f"cannot index slice/array with type {go_type(key)}")
+            if not 0 <= key < _length(value):
                 raise TemplateError(f"error calling index: index out of range: {key}")
-            value = value[key]
+            value = value.encode()[key] if isinstance(value, str) else value[key]
         else:
-            raise TemplateError(f"can't index item of type {_type(value)}")
+            raise TemplateError(f"can't index item of type {go_type(value)}")
     return value
 
 
-def _slice(value: Any, *bounds: int) -> Any:
-    start, end = (*bounds, len(value))[:2] if bounds else (0, len(value))
-    if not isinstance(value, (list, str)) or not 0 <= start <= end <= len(value):
-        raise TemplateError(f"error calling slice: index out of range: {start}:{end}")
-    return value[start:end]
+def _slice(value: Any, *bounds: Any) -> Any:
+    problem = ""
+    if not isinstance(value, (list, str)):
+        problem = f"can't slice item of type {go_type(value)}"
+    elif len(bounds) > 3:
+        problem = f"too many slice indexes: {len(bounds)}"
+    elif isinstance(value, str) and len(bounds) == 3:
+        problem = "cannot 3-index slice a string"
+    if problem:
+        raise TemplateError(f"error calling slice: {problem}")
+    items = value.encode() if isinstance(value, str) else value
+    for bound in bounds:
+        if type(bound) is not int:
+            problem = f"cannot index slice/array with type {go_type(bound)}"
+        elif not 0 <= bound <= len(items):
+            problem = f"index out of range: {bound}"
+    if not problem and list(bounds) != sorted(bounds):
+        problem = f"invalid slice index: {' > '.join(map(str, bounds))}"
+    if problem:
+        raise TemplateError(f"error calling slice: {problem}")
+    start, end = (*bounds, len(items))[:2] if bounds else (0, len(items))
+    part = items[start:end]
+    return part.decode(errors="replace") if isinstance(part, bytes) else part
 
 
 def _length(value: Any) -> int:
     if not isinstance(value, (dict, list, str)):
-        raise TemplateError(f"error calling len: len of type {_type(value)}")
+        raise TemplateError(f"error calling len: len of type {go_type(value)}")
     return len(value.encode() if isinstance(value, str) else value)
-
-
-def _type(value: Any) -> str:
-    names = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool"}
-    return names.get(type(value), "int" if isinstance(value, int) else "float64")
 
 
 def _equal(first: Any, *others: Any) -> bool:
     if not others:
         raise TemplateError("error calling eq: missing argument for comparison")
     for other in others:
+        if isinstance(first, (dict, list)) and isinstance(other, (dict, list)):
+            raise TemplateError(f"error calling eq: non-comparable type {go_type(first)}")
         if first is not None and other is not None and not _comparable(first, other):
             raise TemplateError("error calling eq: incompatible types for comparison")
     return first in others
@@ -111,50 +126,8 @@ def _print(*values: Any) -> str:
     text = ""
     for at, value in enumerate(values):
         apart = at and not isinstance(value, str) and not isinstance(values[at - 1], str)
-        text += (" " if apart else "") + _printed(value)
+        text += (" " if apart else "") + printed(value)
     return text
-
-
-def _printed(value: Any) -> str:
-    return "<nil>" if value is None else go_print(value)
-
-
-_VERB = re.compile(r"%([-+# 0]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
-
-
-def _printf(template: str, *values: Any) -> str:
-    rest = list(values)
-
-    def fill(verb: re.Match[str]) -> str:
-        flags, width, precision, letter = verb.groups()
-        if letter == "%":
-            return "%"
-        if not rest:
-            return f"%!{letter}(MISSING)"
-        return _formatted(rest.pop(0), flags, width, precision, letter)
-
-    text = _VERB.sub(fill, template)
-    extra = ", ".join(f"{_type(value)}={_printed(value)}" for value in rest)
-    return f"{text}%!(EXTRA {extra})" if extra else text
-
-
-def _formatted(value: Any, flags: str, width: str, precision: str | None, letter: str) -> str:
-    cut = f".{precision}" if precision is not None else ""
-    number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
-    if letter in "dxXo" and isinstance(value, int) and number:
-        return f"%{flags}{width}{letter}" % value
-    if letter in "feEgG" and isinstance(value, float):
-        return f"%{flags}{width}{cut}{letter}" % value
-    if letter in "xX" and isinstance(value, str):
-        value = value.encode().hex() if letter == "x" else value.encode().hex().upper()
-        letter = "s"
-    if letter == "q":
-        text = json.dumps(_printed(value), ensure_ascii=False)
-    elif letter == "v" or (letter == "s" and not number) or (letter == "t" and isinstance(value, bool)):
-        text = _printed(value)
-    else:
-        text = f"%!{letter}({_type(value)}={_printed(value)})"
-    return f"%{flags.replace('0', '')}{width}{cut}s" % text
 
 
 def _js(*values: Any) -> str:
@@ -162,9 +135,16 @@ def _js(*values: Any) -> str:
 
     def escaped(found: re.Match[str]) -> str:
         sign = found[0]
+        if sign > "\x7f" and sign.isprintable():
+            return sign
         return f"\\{sign}" if sign in "\\'\"" else f"\\u{ord(sign):04X}"
 
-    return re.sub(r"[\\'\"<>&=\x00-\x1f\x7f]", escaped, _print(*values))
+    return re.sub(r"[\\'\"<>&=\x00-\x1f\x80-\U0010ffff]", escaped, _text(*values))
+
+
+def _text(*values: Any) -> str:
+    """What is to be escaped."""
+    return _print(*("<no value>" if value is None else value for value in values))
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -181,13 +161,11 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "gt": _ordered("gt", lambda one, other: one > other),
     "ge": _ordered("ge", lambda one, other: one >= other),
     "print": _print,
-    "println": lambda *values: " ".join(map(_printed, values)) + "\n",
-    "printf": _printf,
-    "html": lambda *values: (
-        html.escape(_print(*values)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    ),
+    "println": lambda *values: " ".join(map(printed, values)) + "\n",
+    "printf": printf,
+    "html": lambda *values: html.escape(_text(*values)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     "js": _js,
-    "urlquery": lambda *values: quote_plus(_print(*values)),
+    "urlquery": lambda *values: quote_plus(_text(*values)),
     "base64decode": _base64decode,
     "exists": _exists,
 }

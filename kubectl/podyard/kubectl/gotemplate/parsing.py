@@ -190,4 +190,8 @@ def _constant(kind: str, text: str) -> Any:
         value: Any = int(text, 16) if text[:2].lower() == "0x" else ast.literal_eval(text)
     except (ValueError, SyntaxError):
         raise TemplateError(f"malformed constant {text}") from None
-    return ord(value) if kind == "char" and len(value) == 1 else value
+    if kind != "char":
+        return value
+    if len(value) != 1:
+        raise TemplateError(f"malformed character constant: {text}")
+    return ord(value)
