@@ -67,14 +67,17 @@ class Datagrams:
             raise OSError(error, "recvmmsg")
         return self._ready(self._plain_lengths[:number].tolist())
 
-    def send(self, sock: Number, begin: int, end: int) -> None:
-        """Send the slots from `begin` to `end` to the socket's peer. Raises OSError, as send(2) does."""
-        while begin < end:
-            sent = libc.sendmmsg(sock, self._to_peer[begin], _NUMBERS[end - begin], _DONT_WAIT)
-            if sent < 0:
-                error = ctypes.get_errno()
-                raise OSError(error, "sendmmsg")
-            begin += sent
+    def send(self, sock: Number, begin: int, end: int) -> int:
+        """Send the slots from `begin` to `end` to the socket's peer; the first that has not gone, or `end`.
+
+        Raises OSError, as send(2) does, when none has. When some have the kernel drops the error that stopped
+        it, so that the socket has none any more.
+        """
+        sent: int = libc.sendmmsg(sock, self._to_peer[begin], _NUMBERS[end - begin], _DONT_WAIT)
+        if sent < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, "sendmmsg")
+        return begin + sent
 
     def answer(self, sock: Number, name: bytes, count: int) -> None:
         """Send the first `count` slots to `name`. What cannot be sent is lost, as on any network."""

@@ -205,6 +205,46 @@ async def test_an_endpoint_where_nobody_listens_is_left(runtime: Runtime, addres
     listener.close()
 
 
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_burst_to_an_endpoint_where_nobody_listens_goes_to_another(
+    runtime: Runtime, address: str, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Two datagrams are lost: the second shows that the first was refused."""
+    monkeypatch.setattr("podyard.proxy.balancer.random.randrange", lambda _: -1)
+    transport, gone = await backend(b"gone ", address)
+    _, alive = await backend(b"", address)
+    listener = UdpListener(rule(gone, alive), bind(Frontend("UDP", address, 53)), runtime)
+    with client(address) as sock:
+        if known:
+            assert await ask(sock, b"x") == b"gone x"
+        transport.abort()
+        await asyncio.sleep(0)
+        for number in range(SLOTS):
+            sock.send(str(number).encode())
+        loop = asyncio.get_running_loop()
+        answers = [await asyncio.wait_for(loop.sock_recv(sock, 100), 5) for _ in range(SLOTS - 2)]
+        assert answers == [str(number).encode() for number in range(2, SLOTS)]
+        assert listener.counters.errors == 1
+        assert await ask(sock, b"more") == b"more", "the client stays with it"
+    listener.close()
+
+
+async def test_a_burst_that_nobody_takes_is_lost(runtime: Runtime, address: str) -> None:
+    gone = [await backend(b"", address) for _ in range(3)]
+    listener = UdpListener(
+        rule(*(endpoint for _, endpoint in gone)), bind(Frontend("UDP", address, 53)), runtime
+    )
+    for transport, _ in gone:
+        transport.abort()
+    await asyncio.sleep(0)
+    with client(address) as sock:
+        for _ in range(SLOTS):
+            sock.send(b"x")
+        await until(lambda: listener.counters.errors == 3)
+        assert listener.counters.active == 0
+    listener.close()
+
+
 async def test_a_closed_listener_refuses(runtime: Runtime, address: str) -> None:
     _, one = await backend(b"", address)
     listener = UdpListener(rule(one), bind(Frontend("UDP", address, 53)), runtime)

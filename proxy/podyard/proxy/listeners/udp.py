@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Collection
 
 from podyard.process.mmsg import socket_address
 from podyard.proxy.balancer import Balancer
@@ -16,6 +17,8 @@ from podyard.proxy.table import Endpoint, Rule
 IDLE_SECONDS = 30.0
 """A flow without a packet in either direction ends (Linux' nf_conntrack_udp_timeout)."""
 SWEEP_SECONDS = 5.0
+ENDPOINTS_TRIED = 16
+"""How many endpoints a burst is sent to, each of which refuses it, before what is left is dropped."""
 FLOWS = 16384
 """Flows of one frontend; more clients than that are dropped until some end."""
 
@@ -79,24 +82,50 @@ class UdpListener:
                 first = slot + 1
 
     def _pass_on(self, flow: _UdpFlow, begin: int, end: int, size: int) -> None:
-        flow.used = self.runtime.clock.now()
         flow.counters.received.count += size
+        begin = self._send(flow, begin, end)
+        if begin < end:
+            self._send_elsewhere(flow, begin, end)
+
+    def _send(self, flow: _UdpFlow, begin: int, end: int) -> int:
+        """Send slots to the flow's endpoint; the first that is for another, as this one refuses, or `end`."""
+        flow.used = self.runtime.clock.now()
         try:
-            self._datagrams.send(flow.number, begin, end)
+            begin = self._datagrams.send(flow.number, begin, end)
+            while begin < end:  # there was an error, which the kernel has dropped; one alone shows it
+                begin = self._datagrams.send(flow.number, begin, begin + 1)
+                if flow.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self._refused(flow)
+                    return begin
         except BlockingIOError:
-            pass  # the endpoint does not keep up: datagrams are lost, as on any network
+            return end  # the endpoint does not keep up: datagrams are lost, as on any network
         except OSError:
             self._refused(flow)
+        return begin
 
-    def _begin(self, name: Name) -> _UdpFlow | None:
+    def _send_elsewhere(self, refused: _UdpFlow, begin: int, end: int) -> None:
+        """Send what is left of a burst to other endpoints. What none takes is lost."""
+        tried = {refused.endpoint}
+        while begin < end and len(tried) < ENDPOINTS_TRIED:
+            flow = self._begin(refused.name, tried)
+            if flow is None:
+                return
+            begin = self._send(flow, begin, end)
+            tried.add(flow.endpoint)
+
+    def _begin(self, name: Name, tried: Collection[Endpoint] = ()) -> _UdpFlow | None:
+        """A flow of this client, to an endpoint that has not been `tried`; None when there can be none."""
         address, _ = socket_address(name)
         if not self._rule.admits(address):
+            return None
+        endpoint = self.balancer.pick_other(address, tried) if tried else self.balancer.pick(address)
+        if endpoint is None:
             return None
         if len(self._flows) >= FLOWS or not self.runtime.descriptors.take(1):
             self._drop()
             return None
         try:
-            flow = _UdpFlow(self, name, self.balancer.pick(address))
+            flow = _UdpFlow(self, name, endpoint)
         except OSError:
             self.runtime.descriptors.give(1)
             self._drop()
