@@ -199,6 +199,10 @@ def test_making_objects(both: Both) -> None:
         run one --image=nginx
         run two --image=nginx --port=80 --env=A=b --labels=x=y --dry-run=client -o yaml
         run three
+        expose deployment web --port=80 --overrides={"metadata":{"name":"x"}} --dry-run=client -o yaml
+        expose deployment web --port=80 --override-type=strategic --overrides={"spec":{"ports":[{"port":81}]}}
+        get service web -o jsonpath={.spec.ports[*].port}
+        delete service web
         expose deployment web --port=80 --name=web-np --type=NodePort --dry-run=client -o yaml
         delete configmap settings nope
         delete secret s -o name
@@ -238,6 +242,16 @@ def test_manifests(both: Both) -> None:
         "{a: !!omap [b: 1], c: !!timestamp 2001-01-01, d: 1e400, e: 99999999999999999999}\n",
     ):
         both.same("create", "--dry-run=client", "-o", "yaml", "-f", "-", stdin=head + good)
+    both.same("apply", "--server-side", "-f", "-", stdin=several)
+    for flags in (
+        "--force",
+        "--force --cascade=orphan --timeout=20s --wait",
+        "--force --grace-period=0 -o name",
+        "--force --cascade=nonsense",
+        "--subresource=nonsense",
+        "--subresource=status",
+    ):
+        both.same("replace", *flags.split(), "-f", "-", stdin=several)
 
 
 READ = """
@@ -430,6 +444,17 @@ def test_editing(both: Both, tmp_path: Path) -> None:
             "edit", "svc", "ed", ok=False, env={"KUBE_EDITOR": f"sed -i {lost}".replace("~", "\\ ")}
         )
         assert kept.code == 1 and "A copy of your changes has been stored to" in kept.err, lost
+    sticky = {"KUBE_EDITOR": "sed -i s/sessionAffinity:.*/sessionAffinity:\\ ClientIP/"}
+    both.same("edit", "svc", "ed", "--save-config", env=sticky)
+    both.same("apply", "view-last-applied", "svc", "ed")
+    new = tmp_path / "new.yaml"
+    new.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\ndata: {a: b}\n")
+    for editor in ("true", "sed -i s/name:.*/name:\\ newer/"):
+        both.same("create", "--edit", "--save-config", "-f", str(new), env={"KUBE_EDITOR": editor})
+    both.same("get", "configmap", "newer", "-o", "yaml")
+    taken = both.ours_only("create", "--edit", "-f", str(new), ok=False, env={"KUBE_EDITOR": editor})
+    assert taken.code == 1 and "A copy of your changes has been stored to" in taken.err
+    assert 'configmaps "newer" already exists' in taken.err
     seen = tmp_path / "seen"
     script = tmp_path / "editor"
     script.write_text(

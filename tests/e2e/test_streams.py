@@ -278,7 +278,8 @@ def test_run_with_piped_input(kubectl: Client) -> None:
     assert done.code == 3
     assert done.out.startswith("hello\n")
     assert f'pod "{name}" deleted\n' in done.out
-    brief = kubectl("run", name, *words, "echo", "said before anybody has attached")
+    ending = ("--grace-period=0", "--force", "--wait", "--timeout=20s", "--cascade=background")
+    brief = kubectl("run", name, *ending, *words, "echo", "said before anybody has attached")
     assert "said before anybody has attached\n" in brief.out
     assert kubectl("get", "pod", name, ok=False).code == 1
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from podyard.kubectl.errors import ApiError, CommandError, UsageError
 from podyard.kubectl.flags import Flag
-from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
-from podyard.kubectl.writing import LAST_APPLIED, VALIDATE_FLAG, Writer, manager_flag
+from podyard.kubectl.writing import VALIDATE_FLAG, Writer, annotated, manager_flag
 
 SAVE_CONFIG_FLAG = Flag(
     "save-config",
@@ -46,8 +45,39 @@ def saved(session: Session, obj: dict[str, Any]) -> dict[str, Any]:
     """The object, with the annotation that `kubectl apply` reads if --save-config asks for it."""
     if not session["save-config"]:
         return obj
-    annotations = {**(obj["metadata"].get("annotations") or {}), LAST_APPLIED: compact(obj) + "\n"}
-    return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
+    return annotated(obj)
+
+
+OVERRIDE_FLAGS = (
+    Flag("overrides", "An inline JSON override for the generated object."),
+    Flag("override-type", "The method used to override: json, merge or strategic.", default="merge"),
+)
+
+
+def check_overrides(session: Session) -> None:
+    """Raise CommandError for an --override-type that is none."""
+    if session["override-type"] not in ("json", "merge", "strategic"):
+        raise CommandError(f"invalid override type: {session['override-type']}")
+
+
+def overridden(session: Session, obj: dict[str, Any]) -> dict[str, Any]:
+    """The object with what --overrides changes in it. Raises CommandError."""
+    if not session["overrides"]:
+        return obj
+    from podyard.api.patch import json_patch, merge_patch, strategic_merge_patch
+    from podyard.kubectl import yamltext
+
+    try:
+        patch = yamltext.load(session["overrides"])
+        if session["override-type"] == "json":
+            return json_patch(obj, patch)
+        if session["override-type"] == "strategic":
+            return strategic_merge_patch(obj["apiVersion"], obj["kind"], obj, patch)
+        return merge_patch(obj, patch)
+    except yamltext.YAMLError as error:
+        raise CommandError(f"Invalid JSON Patch: {yamltext.problem(error)}") from None
+    except ValueError as error:
+        raise CommandError(f"Invalid JSON Patch: {error}") from None
 
 
 def create(session: Session, obj: dict[str, Any], failed: str, operation: str = "created") -> None:

@@ -7,13 +7,25 @@ from typing import Any
 
 from podyard.kubectl.errors import ApiError, CommandError
 from podyard.kubectl.finder import Info
-from podyard.kubectl.flags import parse_bool
+from podyard.kubectl.flags import Flag, parse_bool
 from podyard.kubectl.session import Session
 from podyard.kubectl.watching import TimedOut, follow_object
 from podyard.kubectl.writing import Writer
 
 FOREVER = 7 * 24 * 3600.0
 """The seconds after which even a wait without limit ends."""
+
+DELETE_FLAGS = (
+    Flag(
+        "cascade",
+        'Must be "background", "orphan", or "foreground": how dependents are deleted.',
+        default="background",
+        bare="background",
+    ),
+    Flag("grace-period", "Seconds given to what is deleted to end.", kind="int", default=-1),
+    Flag("timeout", "The length of time to wait before giving up on a delete.", kind="duration"),
+)
+"""What every command that deletes has."""
 
 
 def propagation(session: Session) -> str:
@@ -60,11 +72,25 @@ def wait_until_gone(session: Session, info: Info, uid: str, deadline: float) -> 
         raise timed_out from None
 
 
-def delete_and_wait(session: Session, info: Info, options: dict[str, Any], timeout: float = FOREVER) -> None:
-    """Delete an object if it is there, and wait until it is gone."""
+def options(session: Session) -> dict[str, Any]:
+    """The DeleteOptions that --cascade and --grace-period ask for. Raises CommandError."""
+    asked: dict[str, Any] = {"propagationPolicy": propagation(session)}
+    if session["grace-period"] >= 0:
+        asked["gracePeriodSeconds"] = session["grace-period"]
+    return asked
+
+
+def delete(session: Session, info: Info, asked: dict[str, Any]) -> bool:
+    """Delete an object with these DeleteOptions; False when there is none."""
     try:
-        Writer(session).delete(info, options)
+        Writer(session).delete(info, asked)
     except ApiError as error:
-        if not error.not_found:
-            raise
-    wait_until_gone(session, info, "", time.monotonic() + timeout)
+        if error.not_found:
+            return False
+        raise
+    return True
+
+
+def end_of(session: Session, default: float) -> float:
+    """When --timeout ends, or `default` seconds without one; a time of time.monotonic."""
+    return time.monotonic() + (session["timeout"] or default)

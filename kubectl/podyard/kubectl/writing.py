@@ -8,9 +8,26 @@ from podyard.kubectl.discovery import Resource
 from podyard.kubectl.errors import ApiError, CommandError
 from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag, parse_bool
+from podyard.kubectl.jsontext import compact
 from podyard.kubectl.session import Session
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def last_applied(obj: dict[str, Any]) -> str:
+    """The value of the annotation that remembers what was applied."""
+    annotations = dict(obj["metadata"].get("annotations") or {})
+    annotations.pop(LAST_APPLIED, None)
+    metadata = {**obj["metadata"], "annotations": annotations}
+    return compact({**obj, "metadata": metadata}) + "\n"
+
+
+def annotated(obj: dict[str, Any]) -> dict[str, Any]:
+    """The object with that annotation."""
+    metadata = obj["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), LAST_APPLIED: last_applied(obj)}
+    return {**obj, "metadata": {**metadata, "annotations": annotations}}
+
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
 
@@ -27,6 +44,9 @@ VALIDATE_FLAG = Flag(
     default="strict",
     bare="strict",
 )
+
+
+SUBRESOURCE_FLAG = Flag("subresource", "If specified, the subresource of the object is meant.")
 
 
 def manager_flag(name: str) -> Flag:
@@ -52,9 +72,9 @@ class Writer:
         """Create an object; gives it as it is stored."""
         return self._session.transport.json("POST", resource.path(namespace), query=self._query, body=obj)
 
-    def replace(self, info: Info, obj: dict[str, Any]) -> dict[str, Any]:
-        """Replace an object."""
-        return self._session.transport.json("PUT", info.path, query=self._query, body=obj)
+    def replace(self, info: Info, obj: dict[str, Any], subresource: str = "") -> dict[str, Any]:
+        """Replace an object, or a sub-resource of it."""
+        return self._session.transport.json("PUT", _path(info, subresource), query=self._query, body=obj)
 
     def patch(
         self, info: Info, patch_type: PatchType, patch: Any, *, subresource: str = "", force: bool = False
@@ -63,7 +83,7 @@ class Writer:
         query = {**self._query, "force": "true"} if force else self._query
         return self._session.transport.json(
             "PATCH",
-            f"{info.path}/{subresource}" if subresource else info.path,
+            _path(info, subresource),
             query=query,
             body=patch,
             content_type=_CONTENT_TYPES[patch_type],
@@ -74,6 +94,10 @@ class Writer:
         query = {"dryRun": "All"} if "dryRun" in self._query else {}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
         return self._session.transport.json("DELETE", info.path, query=query, body=body)
+
+
+def _path(info: Info, subresource: str) -> str:
+    return f"{info.path}/{subresource}" if subresource else info.path
 
 
 def validation(text: str) -> str:

@@ -41,6 +41,14 @@ def test_a_flattened_one_is_whole(config: Path, capsys: pytest.CaptureFixture[st
     assert shown(capsys, "--flatten") == whole
 
 
+def test_without_merging_one_file_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "view", "--merge=false"]) == 1
+    assert capsys.readouterr().err == "error: if merge==false a precise file must be specified\n"
+    assert main(["config", "view", "--merge=false", f"--kubeconfig={config}.not"]) == 1
+    assert capsys.readouterr().err == f"error: stat {config}.not: no such file or directory\n"
+    assert shown(capsys, "--merge=false", f"--kubeconfig={config}")["token"] == "REDACTED"
+
+
 def test_a_file_that_is_not_there(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     certificate = config.with_name("tls.crt")
     certificate.unlink()

@@ -148,3 +148,20 @@ def test_keys_that_no_file_may_have(
     for flag in (f"--from-literal={key}=1", f"--from-env-file={tmp_path / 'env'}"):
         assert main(["create", *kind, "x", "--dry-run=client", flag]) == 1
         assert capsys.readouterr().err.endswith(f" must not {problem}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["replace", "--timeout=5s"], "--timeout must have --force specified"),
+        (["replace", "--grace-period=5"], "--grace-period must have --force specified"),
+        (["replace", "--force", "--dry-run=client"], "--dry-run can not be used when --force is set"),
+        (["apply", "--subresource=status"], "--subresource can only be specified for --server-side"),
+        (["expose", "--override-type=x"], "invalid override type: x"),
+    ],
+)
+def test_flags_that_do_not_go_together(
+    words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "-f", "/nowhere.yaml"]) == 1
+    assert capsys.readouterr().err == f"error: {problem}\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http
 import json
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from podyard.kubectl.commands import Command
+from podyard.kubectl.deletion import DELETE_FLAGS, FOREVER, delete, end_of, options, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, UsageError, raise_all, with_source
 from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
 from podyard.kubectl.flags import Flag
@@ -15,7 +17,15 @@ from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, output_format, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.threeway import merge_patch, strategic_patch
-from podyard.kubectl.writing import LAST_APPLIED, VALIDATE_FLAG, Writer, current, manager_flag
+from podyard.kubectl.writing import (
+    LAST_APPLIED,
+    SUBRESOURCE_FLAG,
+    VALIDATE_FLAG,
+    Writer,
+    annotated,
+    current,
+    manager_flag,
+)
 
 _Done = TypeVar("_Done")
 _RETRIES = 5
@@ -60,6 +70,8 @@ def _check(session: Session) -> None:
         raise CommandError("--overwrite=false is not supported: what is applied always overwrites")
     if session["force-conflicts"] and not session["server-side"]:
         raise CommandError("--force-conflicts only works with --server-side")
+    if session["subresource"] and not session["server-side"]:
+        raise CommandError("--subresource can only be specified for --server-side")
     if session["server-side"] and dry_run(session) == "client":
         raise CommandError(
             "--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
@@ -72,21 +84,6 @@ def _selected(info: Info, selector: str) -> bool:
     from podyard.api.selectors import parse_label_selector
 
     return parse_label_selector(selector).matches(info.object["metadata"].get("labels") or {})
-
-
-def last_applied(obj: dict[str, Any]) -> str:
-    """The annotation that remembers what was applied."""
-    annotations = dict(obj["metadata"].get("annotations") or {})
-    annotations.pop(LAST_APPLIED, None)
-    metadata = {**obj["metadata"], "annotations": annotations}
-    return compact({**obj, "metadata": metadata}) + "\n"
-
-
-def annotated(obj: dict[str, Any]) -> dict[str, Any]:
-    """The object with that annotation."""
-    metadata = obj["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), LAST_APPLIED: last_applied(obj)}
-    return {**obj, "metadata": {**metadata, "annotations": annotations}}
 
 
 def without_nulls(value: Any) -> Any:
@@ -160,18 +157,21 @@ class _Applier:
         raise AssertionError("unreachable")
 
     def _recreate(self, info: Info, modified: dict[str, Any]) -> dict[str, Any]:
-        from podyard.kubectl.deletion import FOREVER, delete_and_wait, propagation
-
-        session = self._session
-        options: dict[str, Any] = {"propagationPolicy": propagation(session)}
-        if session["grace-period"] >= 0:
-            options["gracePeriodSeconds"] = session["grace-period"]
-        delete_and_wait(session, info, options, session["timeout"] or FOREVER)
+        delete(self._session, info, options(self._session))
+        wait_until_gone(self._session, info, "", end_of(self._session, FOREVER))
         return self._writer.create(info.resource, info.namespace, without_nulls(modified))
 
     def _server_side(self, info: Info) -> None:
         body = compact(info.object).encode()
-        obj = self._writer.patch(info, "apply", body, force=self._session["force-conflicts"])
+        session = self._session
+        try:
+            obj = self._writer.patch(
+                info, "apply", body, subresource=session["subresource"], force=session["force-conflicts"]
+            )
+        except ApiError as error:
+            if error.http_code == http.HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+                raise CommandError(f"Server-side apply not available on the server: ({error})") from None
+            raise
         self._say(obj, "serverside-applied")
 
     def _try(self, verb: str, info: Info, action: Callable[[], _Done]) -> _Done:
@@ -240,24 +240,11 @@ COMMAND = Command(
             kind="bool",
             default=True,
         ),
-        Flag(
-            "cascade",
-            "How dependents of an object are deleted that --force re-creates.",
-            default="background",
-            bare="background",
-        ),
-        Flag(
-            "grace-period",
-            "Seconds given to an object to end that --force re-creates.",
-            kind="int",
-            default=-1,
-        ),
-        Flag(
-            "timeout", "How long to wait for the end of an object that --force re-creates.", kind="duration"
-        ),
+        *DELETE_FLAGS,
         Flag("wait", "Without effect: an object that --force re-creates is always waited for.", kind="bool"),
         Flag("openapi-patch", "Without effect.", kind="bool", default=True),
         Flag("server-side", "If true, apply runs in the server instead of the client.", kind="bool"),
+        SUBRESOURCE_FLAG,
         Flag("force-conflicts", "If true, server-side apply will force the changes.", kind="bool"),
     ),
     "kubectl apply -f ./pod.json\ncat pod.json | kubectl apply -f -",

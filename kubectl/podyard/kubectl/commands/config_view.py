@@ -9,7 +9,7 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.flags import Flag
-from podyard.kubectl.kubeconfig import Config
+from podyard.kubectl.kubeconfig import Config, check_exists
 from podyard.kubectl.output import system_text
 from podyard.kubectl.printers import FORMATS, PRINT_FLAGS, document_printer
 from podyard.kubectl.session import Session
@@ -26,6 +26,10 @@ _FILES = ("certificate-authority", "client-certificate", "client-key")
 
 def run(session: Session) -> int:
     """Show the merged kubeconfig, without its secrets unless --raw or --flatten."""
+    if not session["merge"]:
+        if not session["kubeconfig"]:
+            raise CommandError("if merge==false a precise file must be specified")
+        check_exists(session["kubeconfig"])
     config = _minified(session.config, session["context"]) if session["minify"] else session.config
     document = config.document()
     for section in ("clusters", "users"):
@@ -80,6 +84,7 @@ COMMAND = Command(
         Flag("output", f"Output format. One of: ({', '.join(sorted(FORMATS))}).", "o", default="yaml"),
         *PRINT_FLAGS,
         Flag("raw", "Display raw byte data and sensitive data", kind="bool"),
+        Flag("merge", "Merge the full hierarchy of kubeconfig files", kind="bool", default=True),
         Flag("minify", "Remove all information not used by current-context from the output", kind="bool"),
         Flag("flatten", "Flatten the resulting kubeconfig file into self-contained output", kind="bool"),
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import CREATE_FLAGS, saved
 from podyard.kubectl.errors import CommandError, UsageError, raise_all, with_source
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, find, wanted
+from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, info_of, wanted
+from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import dry_run, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.writing import Writer
@@ -26,27 +29,47 @@ def run(session: Session) -> int:
     found = find(session, what)
     if not found.infos and not found.errors:
         raise CommandError("no objects passed to create")
-    strategy = dry_run(session)
-    writer, printer = Writer(session, strategy), printer_for(session, "created")
+    if session["edit"]:
+        return _edit(session, found.all())
     errors = found.errors
     for info in found.infos:
-        obj = saved(session, info.object)
         try:
-            if strategy != "client":
-                obj = writer.create(info.resource, info.namespace, obj)
+            _create(session, info)
         except CommandError as error:
             errors.append(with_source(error, "creating", info.source))
-            continue
-        session.out(printer(obj))
     raise_all(errors)
     return 0
+
+
+def _create(session: Session, info: Info) -> None:
+    obj, strategy = saved(session, info.object), dry_run(session)
+    if strategy != "client":
+        obj = Writer(session, strategy).create(info.resource, info.namespace, obj)
+    session.out(printer_for(session, "created")(obj))
+
+
+def _edit(session: Session, infos: list[Info]) -> int:
+    """Let the user edit the objects first (--edit)."""
+    from podyard.kubectl.editing import Round, edit
+
+    def save(items: list[dict[str, Any]]) -> Round:
+        for item in items:
+            _create(session, info_of(session, item, ""))
+        return Round()
+
+    return edit(session, infos, save)
 
 
 COMMAND = Command(
     "create -f FILENAME",
     "Create a resource from a file or from stdin",
     run,
-    (*FILE_FLAGS, SELECTOR_FLAG, *CREATE_FLAGS),
+    (
+        *FILE_FLAGS,
+        SELECTOR_FLAG,
+        *CREATE_FLAGS,
+        Flag("edit", "Edit the API resource before creating", kind="bool"),
+    ),
     "kubectl create -f ./pod.json\nkubectl create deployment my-dep --image=nginx",
     {
         "clusterrole": "create_clusterrole",

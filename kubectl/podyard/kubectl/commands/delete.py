@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.deletion import FOREVER, propagation, wait_until_gone
+from podyard.kubectl.deletion import DELETE_FLAGS, FOREVER, end_of, propagation, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, raise_all, with_source
 from podyard.kubectl.finder import (
     ALL_NAMESPACES_FLAG,
@@ -47,7 +46,7 @@ def run(session: Session) -> int:
         session.out("No resources found\n")
     if session["wait"] and not dry_run(session):
         sys.stdout.flush()
-        end = time.monotonic() + (session["timeout"] or FOREVER)
+        end = end_of(session, FOREVER)
         for info, uid in deleted:
             wait_until_gone(session, info, uid, end)
     return 0
@@ -145,20 +144,13 @@ COMMAND = Command(
         ALL_NAMESPACES_FLAG,
         DRY_RUN_FLAG,
         Flag("all", "Delete all resources, in the namespace of the specified resource types.", kind="bool"),
-        Flag(
-            "cascade",
-            'Must be "background", "orphan", or "foreground": how dependents are deleted.',
-            default="background",
-            bare="background",
-        ),
+        *DELETE_FLAGS,
         Flag("force", "If true, immediately remove resources and bypass graceful deletion.", kind="bool"),
-        Flag("grace-period", "Seconds given to the resource to end.", kind="int", default=-1),
         Flag("ignore-not-found", 'Treat "resource not found" as a successful delete.', kind="bool"),
         Flag("interactive", "If true, delete resource only when user confirms.", "i", "bool"),
         Flag("now", "If true, resources are signaled for immediate shutdown.", kind="bool"),
         Flag("output", 'Output mode. Use "-o name" for shorter output (resource/name).', "o"),
         Flag("raw", "Raw URI to DELETE from the server."),
-        Flag("timeout", "The length of time to wait before giving up on a delete.", kind="duration"),
         Flag("wait", "If true, wait for resources to be gone.", kind="bool", default=True),
     ),
     "kubectl delete -f ./pod.json\nkubectl delete pod,service baz foo\nkubectl delete pods --all",

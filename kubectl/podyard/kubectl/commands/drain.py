@@ -10,7 +10,7 @@ from podyard.kubectl.cordoning import nodes, say, set_schedulable
 from podyard.kubectl.draining import Plan, Rules, plan
 from podyard.kubectl.errors import ApiError, CommandError, Errors, PlainError, raise_all
 from podyard.kubectl.evicting import Eviction
-from podyard.kubectl.finder import SELECTOR_FLAG, Info, Wanted, find
+from podyard.kubectl.finder import CHUNK_SIZE_FLAG, SELECTOR_FLAG, Info, Wanted, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, dry_run
 from podyard.kubectl.session import Session
@@ -75,6 +75,7 @@ def _pods(session: Session, node: Info) -> list[dict[str, Any]]:
         selector=session["pod-selector"],
         field_selector=f"spec.nodeName={node.name}",
         all_namespaces=True,
+        chunk=session["chunk-size"],
     )
     return [info.object for info in find(session, what).all()]
 
@@ -86,6 +87,7 @@ COMMAND = Command(
     (
         SELECTOR_FLAG,
         DRY_RUN_FLAG,
+        CHUNK_SIZE_FLAG,
         Flag("force", "Continue even if there are pods that do not declare a controller.", kind="bool"),
         Flag("ignore-daemonsets", "Ignore DaemonSet-managed pods.", kind="bool"),
         Flag(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
-from podyard.kubectl import yamltext
 from podyard.kubectl.commands import Command
-from podyard.kubectl.errors import ApiError, CommandError, Exit, report
+from podyard.kubectl.creating import SAVE_CONFIG_FLAG
+from podyard.kubectl.editing import Round, edit
+from podyard.kubectl.errors import ApiError, CommandError, report
 from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
@@ -21,23 +16,7 @@ from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.printers.documents import without_managed_fields
 from podyard.kubectl.session import Session
 from podyard.kubectl.threeway import merge_patch, strategic_patch
-from podyard.kubectl.writing import VALIDATE_FLAG, Writer, manager_flag
-
-_HEADER = (
-    "# Please edit the object below. Lines beginning with a '#' will be ignored,\n"
-    "# and an empty file will abort the edit. If an error occurs while saving this file will be\n"
-    "# reopened with the relevant failures.\n#\n"
-)
-
-
-@dataclass(slots=True)
-class _Round:
-    """What came of one visit to the editor."""
-
-    reasons: list[str] = field(default_factory=list)
-    refused: list[Info] = field(default_factory=list)
-    retryable: int = 0
-    gone: int = 0
+from podyard.kubectl.writing import SUBRESOURCE_FLAG, VALIDATE_FLAG, Writer, annotated, manager_flag
 
 
 def run(session: Session) -> int:
@@ -45,105 +24,12 @@ def run(session: Session) -> int:
     infos = find(session, wanted(session, everything=True), latest=True).all()
     if not infos:
         raise CommandError("edit cancelled, no objects found")
-    original = to_text(infos)
-    text, failed_text = original, None
-    reasons: list[str] = []
-    while True:
-        path = _write(_header(reasons) + text)
-        _launch(path)
-        with open(path) as file:
-            edited = strip_comments(file.read())
-        if failed_text is not None and edited == failed_text:
-            return _cancel(session, path, CommandError("Edit cancelled, no valid changes were saved."))
-        if edited == strip_comments(original):
-            os.unlink(path)
-            session.err("Edit cancelled, no changes made.\n")
-            return 0
-        if not edited.strip():
-            os.unlink(path)
-            session.err("Edit cancelled, saved file was empty.\n")
-            return 0
-        try:
-            result = _save(session, infos, edited)
-        except CommandError as error:
-            return _cancel(session, path, error)
-        if not result.reasons:
-            os.unlink(path)
-            return 0
-        if result.retryable:
-            session.err(f"You can run `kubectl replace -f {path}` to try this update again.\n")
-            raise Exit(1)
-        if result.gone:
-            session.err(f'The edits you made on deleted resources have been saved to "{path}"\n')
-            raise Exit(1)
-        os.unlink(path)
-        text, failed_text, reasons = edited, edited, result.reasons
+    return edit(session, infos, lambda items: _save(session, infos, items))
 
 
-def to_text(infos: Sequence[Info]) -> str:
-    """The objects as the editor shows them."""
-    objects = [without_managed_fields(info.object) for info in infos]
-    if len(objects) == 1:
-        return yamltext.dump(objects[0])
-    return yamltext.dump({"apiVersion": "v1", "items": objects, "kind": "List", "metadata": {}})
-
-
-def _header(reasons: Sequence[str]) -> str:
-    """The comment at the top; it tells what was wrong the last time."""
-    return (
-        _HEADER
-        + "".join(f"# {line}\n" for reason in reasons for line in reason.splitlines())
-        + ("#\n" if reasons else "")
-    )
-
-
-def strip_comments(text: str) -> str:
-    """The text without lines that begin with a `#`."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
-
-
-def _write(text: str) -> str:
-    descriptor, path = tempfile.mkstemp(".yaml", "kubectl-edit-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return path
-
-
-def _launch(path: str) -> None:
-    """Run the user's editor. Raises CommandError when it fails."""
-    editor = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
-    words = shlex.split(editor)
-    if any(character in editor for character in "\"'\\"):
-        words = [os.environ.get("SHELL") or "/bin/sh", "-c", f"{editor} {shlex.quote(path)}"]
-    else:
-        words.append(path)
-    sys.stdout.flush()
-    try:
-        subprocess.run(words, check=True)
-    except FileNotFoundError:
-        raise CommandError(f'unable to launch the editor "{editor}"') from None
-    except (OSError, subprocess.CalledProcessError):
-        raise CommandError(f'there was a problem with the editor "{editor}"') from None
-
-
-def _cancel(session: Session, path: str, error: CommandError) -> NoReturn:
-    session.err(f'A copy of your changes has been stored to "{path}"\n')
-    raise error
-
-
-def _save(session: Session, infos: Sequence[Info], edited: str) -> _Round:
-    """Send what was changed. What the server refuses is told in the result, and on standard error.
-
-    Raises CommandError for what another visit to the editor does not mend.
-    """
-    result = _Round()
-    try:
-        document = yamltext.load(edited)
-    except yamltext.YAMLError as error:
-        return _invalid(session, infos[0], yamltext.problem(error))
-    items = document.get("items") if _is_object(document) and document["kind"] == "List" else [document]
-    if not isinstance(items, list) or not all(map(_is_object, items)):
-        return _invalid(session, infos[0], "every object has an apiVersion, a kind and metadata")
+def _save(session: Session, infos: Sequence[Info], items: list[dict[str, Any]]) -> Round:
+    """Send what was changed. What the server refuses is told in the result, and on standard error."""
+    result = Round()
     by_uid = {info.object["metadata"].get("uid"): info for info in infos}
     for item in items:
         info = by_uid.get(item["metadata"].get("uid"))
@@ -156,22 +42,6 @@ def _save(session: Session, infos: Sequence[Info], edited: str) -> _Round:
     return result
 
 
-def _is_object(value: Any) -> bool:
-    """Whether it has what every object has; the metadata of a List may be empty."""
-    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
-        return False
-    return all(isinstance(value.get(field), str) for field in ("apiVersion", "kind"))
-
-
-def _invalid(session: Session, info: Info, problem: str) -> _Round:
-    """What a file that cannot be read comes to."""
-    name = f'{info.resource.group_resource} "{info.name}"'
-    session.err(f"error: {name} is invalid\n")
-    return _Round(
-        [f'{name} was not valid:\n* <nil>: Invalid value: "The edited file failed validation": {problem}']
-    )
-
-
 def _save_one(session: Session, info: Info, edited: dict[str, Any]) -> None:
     original = without_managed_fields(info.object)
     if edited == original:
@@ -182,6 +52,8 @@ def _save_one(session: Session, info: Info, edited: dict[str, Any]) -> None:
             raise CommandError("At least one of apiVersion, kind and name was changed")
     if edited["metadata"].get("name") != info.name:
         raise CommandError("At least one of apiVersion, kind and name was changed")
+    if session["save-config"]:
+        edited = annotated(edited)
     patch = strategic_patch(original["apiVersion"], original["kind"], original, edited, original)
     writer = Writer(session)
     if patch is not None:
@@ -200,7 +72,7 @@ def _with_patch_shown(session: Session, patch: dict[str, Any]) -> dict[str, Any]
     return patch
 
 
-def _refuse(session: Session, result: _Round, info: Info, error: ApiError) -> None:
+def _refuse(session: Session, result: Round, info: Info, error: ApiError) -> None:
     """Note why the server did not take an object."""
     name = f'{info.resource.group_resource} "{info.name}"'
     result.refused.append(info)
@@ -228,9 +100,10 @@ COMMAND = Command(
         *FILE_FLAGS,
         *OUTPUT_FLAGS,
         VALIDATE_FLAG,
+        SAVE_CONFIG_FLAG,
         manager_flag("kubectl-edit"),
         Flag("output-patch", "Output the patch if the resource is edited.", kind="bool"),
-        Flag("subresource", "If specified, edit will operate on the subresource of the object."),
+        SUBRESOURCE_FLAG,
     ),
     "kubectl edit svc/registry\nKUBE_EDITOR=nano kubectl edit svc/registry",
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from podyard.kubectl.commands import Command
-from podyard.kubectl.creating import SAVE_CONFIG_FLAG, create
+from podyard.kubectl.creating import OVERRIDE_FLAGS, SAVE_CONFIG_FLAG, check_overrides, create, overridden
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
 from podyard.kubectl.flags import Flag
@@ -20,13 +20,14 @@ _EXPOSABLE = ("ReplicationController", "Service", "Pod", "Deployment", "ReplicaS
 
 def run(session: Session) -> int:
     """Make a Service for the pods of each object."""
+    check_overrides(session)
     what = wanted(session)
     what.selector = ""
     for info in find(session, what).all():
         if info.resource.kind not in _EXPOSABLE:
             group = f".{info.resource.group}" if info.resource.group else ""
             raise CommandError(f"cannot expose a {info.resource.kind}{group}")
-        create(session, _service(session, info), "", "exposed")
+        create(session, overridden(session, _service(session, info)), "", "exposed")
     return 0
 
 
@@ -157,6 +158,7 @@ COMMAND = Command(
         *OUTPUT_FLAGS,
         DRY_RUN_FLAG,
         SAVE_CONFIG_FLAG,
+        *OVERRIDE_FLAGS,
         manager_flag("kubectl-expose"),
         Flag("port", "The port that the service should serve on."),
         Flag("protocol", "The network protocol for the service to be created. Default is 'TCP'."),

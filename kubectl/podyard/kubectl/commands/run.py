@@ -10,7 +10,8 @@ from podyard.api.objects import is_ready
 from podyard.kubectl import imagenames
 from podyard.kubectl.commands import Command
 from podyard.kubectl.commands.attach import attach
-from podyard.kubectl.creating import SAVE_CONFIG_FLAG, saved
+from podyard.kubectl.creating import OVERRIDE_FLAGS, SAVE_CONFIG_FLAG, check_overrides, overridden, saved
+from podyard.kubectl.deletion import DELETE_FLAGS, FOREVER, delete, end_of, options, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, PlainError, UsageError
 from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag
@@ -32,7 +33,7 @@ def run(session: Session) -> int:
             "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or "
             "--tty)",
         )
-    obj = saved(session, _overridden(session, make_pod(session)))
+    obj = saved(session, overridden(session, make_pod(session)))
     if strategy == "client":
         if session.enforce_namespace:
             obj["metadata"]["namespace"] = session.namespace
@@ -67,8 +68,7 @@ def _check(session: Session) -> None:
         raise UsageError(session.command, f"invalid restart policy: {session['restart']}")
     if session["rm"] and not _attaches(session):
         raise UsageError(session.command, "--rm should only be used for attached containers")
-    if session["override-type"] not in ("json", "merge", "strategic"):
-        raise CommandError(f"invalid override type: {session['override-type']}")
+    check_overrides(session)
     if session["image-pull-policy"] not in ("", "Always", "IfNotPresent", "Never"):
         raise UsageError(session.command, f"invalid image pull policy: {session['image-pull-policy']}")
 
@@ -131,26 +131,6 @@ def _port(text: str) -> int:
     if not text.isdigit():
         raise CommandError(f'strconv.Atoi: parsing "{text}": invalid syntax')
     return int(text)
-
-
-def _overridden(session: Session, pod: dict[str, Any]) -> dict[str, Any]:
-    """The pod with what --overrides changes in it."""
-    if not session["overrides"]:
-        return pod
-    from podyard.api.patch import json_patch, merge_patch, strategic_merge_patch
-    from podyard.kubectl import yamltext
-
-    try:
-        patch = yamltext.load(session["overrides"])
-        if session["override-type"] == "json":
-            return json_patch(pod, patch)
-        if session["override-type"] == "strategic":
-            return strategic_merge_patch("v1", "Pod", pod, patch)
-        return merge_patch(pod, patch)
-    except yamltext.YAMLError as error:
-        raise CommandError(f"Invalid JSON Patch: {yamltext.problem(error)}") from None
-    except ValueError as error:
-        raise CommandError(f"Invalid JSON Patch: {error}") from None
 
 
 def _expose(session: Session, strategy: str) -> None:
@@ -239,14 +219,12 @@ def _exit_code(pod: Pod) -> int:
 
 def _remove(session: Session, info: Info) -> None:
     """Delete the pod at the end (--rm)."""
-    try:
-        Writer(session).delete(info, {"propagationPolicy": "Background"})
-    except ApiError as error:
-        if error.not_found:
-            return
-        raise
+    if not delete(session, info, options(session)):
+        return
     if not session["quiet"]:
         session.out(f'pod "{info.name}" deleted\n')
+    if session["wait"]:
+        wait_until_gone(session, info, "", end_of(session, FOREVER))
 
 
 COMMAND = Command(
@@ -276,10 +254,12 @@ COMMAND = Command(
             "leave-stdin-open", "If true, stdin is left open after the first attach completes.", kind="bool"
         ),
         Flag("privileged", "If true, run the container in privileged mode.", kind="bool"),
-        Flag("overrides", "An inline JSON override for the generated object."),
-        Flag("override-type", "The method used to override: json, merge or strategic.", default="merge"),
+        *OVERRIDE_FLAGS,
         Flag("quiet", "If true, suppress prompt messages.", "q", "bool"),
         timeout_flag(60),
+        *DELETE_FLAGS,
+        Flag("force", "Without effect: --grace-period=0 is enough.", kind="bool"),
+        Flag("wait", "With --rm: if true, wait for the pod to be gone.", kind="bool"),
         *OUTPUT_FLAGS,
         DRY_RUN_FLAG,
         SAVE_CONFIG_FLAG,
