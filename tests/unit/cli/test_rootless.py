@@ -89,6 +89,16 @@ async def test_a_listening_socket_is_handed_over(server: Path) -> None:
     assert refused.value.errno == errno.EADDRINUSE
 
 
+async def test_one_that_is_slow_to_ask_has_its_socket_too(server: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as slow:
+        slow.connect(str(server))
+        (await asyncio.to_thread(listeners.request, str(server), "127.200.3.1", 0)).close()
+        slow.send(b"127.200.3.1 0")
+        said, (descriptor,), _, _ = await asyncio.to_thread(socket.recv_fds, slow, 128, 1)
+    assert said == b"ok"
+    os.close(descriptor)
+
+
 async def test_connections_go_through_to_their_end(server: Path) -> None:
     async def echo_after_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.read())

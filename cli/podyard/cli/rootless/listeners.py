@@ -14,6 +14,8 @@ import struct
 from pathlib import Path
 
 _REQUEST_BYTES = 128
+_ANSWER_SECONDS = 20.0
+"""The other side may be at work on something else, on a busy machine."""
 
 
 class ListenerServer:
@@ -25,12 +27,14 @@ class ListenerServer:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._socket.bind(str(path))
         self._socket.listen()
+        self._clients: set[socket.socket] = set()
         asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
     def close(self) -> None:
         """Stop answering."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        for sock in (self._socket, *self._clients):
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
@@ -38,8 +42,14 @@ class ListenerServer:
             client, _ = self._socket.accept()
         except OSError:
             return
+        client.setblocking(False)
+        self._clients.add(client)
+        asyncio.get_running_loop().add_reader(client, self._asked, client)
+
+    def _asked(self, client: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(client)
+        self._clients.discard(client)
         with client:
-            client.settimeout(1)
             try:
                 self._answer(client)
             except (OSError, ValueError):
@@ -65,7 +75,7 @@ class ListenerServer:
 def request(path: str, address: str, port: int) -> socket.socket:
     """A socket that listens on `address`:`port` of the host. Raises OSError when it cannot be bound."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.settimeout(5)
+        server.settimeout(_ANSWER_SECONDS)
         server.connect(path)
         server.send(f"{address} {port}".encode())
         data, descriptors, _, _ = socket.recv_fds(server, _REQUEST_BYTES, 1)
