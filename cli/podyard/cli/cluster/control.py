@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,25 +33,30 @@ class Lock:
 
     def acquire(self) -> None:
         """Take it, or raise a UserError that names the process that has it."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{self._what} is running already (pid {self.owner()}); see `podyard status`"
-            ) from None
+        while not self._take(fcntl.LOCK_EX):
+            if owner := self.owner():
+                raise UserError(f"{self._what} is running already (pid {owner}); see `podyard status`")
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
 
     def owner(self) -> int:
         """The pid of the one that has it, 0 when nobody has."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while not self._take(fcntl.LOCK_SH):
             self._file.seek(0)
-            return int(self._file.read().strip() or 0)
+            if text := self._file.read().strip():
+                return int(text)
+            time.sleep(0.01)  # it has only just taken it
         fcntl.flock(self._file, fcntl.LOCK_UN)
         return 0
+
+    def _take(self, kind: int) -> bool:
+        """Whether it could be had: who only looks for its owner has it for a moment, together with others."""
+        try:
+            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of it."""

@@ -82,8 +82,8 @@ def _pids() -> list[int]:
 def _open_sockets(pid: int) -> set[str]:
     found = set()
     try:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            target = os.readlink(descriptor.path)
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            target = os.readlink(descriptor)
             if target.startswith("socket:["):
                 found.add(target[8:-1])
     except OSError:

@@ -24,7 +24,7 @@ from podyard.process.netlink import HERE, delete, has_default_route, index, netl
 
 BRIDGE = "lan"
 HOST_PORT = "host"
-GONE_SECONDS = 3.0
+GONE_SECONDS = 10.0
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
