@@ -364,7 +364,6 @@ READ = """
 READ_LINES = READ.strip().splitlines()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(3))
 def test_looking_at_the_same_objects(both: Both, part: int) -> None:
     """Byte for byte, but for ages."""

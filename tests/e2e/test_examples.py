@@ -6,8 +6,6 @@ import json
 import socket
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.harness import Namespace, connects, eventually, http
 
 EXAMPLES = Path("examples")
@@ -103,7 +101,6 @@ def test_two_containers(namespace: Namespace) -> None:
     eventually(lambda: http(url)[1] != first)
 
 
-@pytest.mark.timeout(60)
 def test_udp_echo(namespace: Namespace) -> None:
     apply(namespace, "udp-echo")
     namespace.rolled_out("udp-echo")

@@ -19,7 +19,7 @@ from tests.e2e.manifests import spread_web
 from tests.support.load import Load
 from tests.support.networks import needs_root
 
-pytestmark = [needs_root, pytest.mark.timeout(300)]
+pytestmark = [needs_root, pytest.mark.timeout(600)]
 
 GRACE_SECONDS = 20
 """node-monitor-grace-period: a kubelet renews its Lease every 10 s."""

@@ -40,7 +40,7 @@ class Player:
     def run(self, *words: str, ok: bool = True) -> tuple[int, str]:
         """Run a command as this user; its exit status and all it said."""
         command = ordinary_user.command([*words]) if self._ordinary else [*words]
-        done = run(command, env=self._env, timeout=110, ok=ok)
+        done = run(command, env=self._env, timeout=300, ok=ok)
         return done.code, done.out + done.err
 
 

@@ -17,8 +17,8 @@ from podyard.process.namespaces import in_network
 Address = tuple[str, int]
 
 ANSWER_SECONDS = 10.0
-AT_ONCE = 400
-"""Requests under way; beyond that the next one waits, as when the machine is too busy for the rate."""
+AT_ONCE = 100
+"""Requests under way; beyond that the next one waits, lest a machine too busy for it is slow for all."""
 SLOW_SECONDS = 0.5
 REQUEST = b"GET / HTTP/1.1\r\nHost: load\r\n\r\n"
 LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")

@@ -217,7 +217,6 @@ async def test_a_reset_in_the_middle_of_bulk_leaks_nothing_to_the_next(
                 writer.close()
 
 
-@pytest.mark.timeout(180)
 async def test_idle_connections(proxy: Proxy, address: str) -> None:
     """20,000 of them, or what this machine's limit of open files lets one process hold both ends of."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
