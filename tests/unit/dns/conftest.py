@@ -86,7 +86,7 @@ async def dns() -> AsyncIterator[Running]:
     for svc, slices in services:
         zone.load(("default", svc["metadata"]["name"]), svc, slices)
     upstreams: list[Upstream] = []
-    forwarder = Forwarder(lambda: list(upstreams), timeout=0.2)
+    forwarder = Forwarder(lambda: list(upstreams), timeout=1.0)
     responder = Responder(zone, forwarder.available)
     responder.ready = True
     answers = Answers()
