@@ -321,6 +321,21 @@ async def test_a_host_forwards_packets_only_as_long_as_it_is_a_node(
     assert not any((tmp_path / name).exists() for name in (removal.MARKER, removal.FORWARDING_NOTE))
 
 
+@pytest.mark.parametrize(
+    ("link", "after"), [("docker0", "1"), ("podyard-up1", "1"), ("podyard-svc", "0"), ("veth0123456789", "0")]
+)
+async def test_a_host_with_a_link_that_has_come_since_goes_on_forwarding(
+    home: Network, tmp_path: Path, link: str, after: str
+) -> None:
+    """A node's own links go in their own time, and need nothing any more."""
+    home.shell(f"ip link add was-there type bridge; echo 0 > {removal.FORWARDING}")
+    await make_provider(tmp_path).configure(CIDR)
+    home.shell(f"ip link add {link} type bridge")
+    await asyncio.to_thread(home.do, lambda: removal.remove(tmp_path))
+    assert home.shell(f"cat {removal.FORWARDING}") == f"{after}\n"
+    assert not (tmp_path / removal.FORWARDING_NOTE).exists()
+
+
 async def test_what_forwards_since_a_later_boot_is_not_turned_off(home: Network, tmp_path: Path) -> None:
     home.shell(f"echo 0 > {removal.FORWARDING}")
     await make_provider(tmp_path).configure(CIDR)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import socket
 from pathlib import Path
 
 MARKER = "network-namespace"
 FORWARDING_NOTE = "network-forwarding"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+
+logger = logging.getLogger("kubelet.network")
 
 
 def mark(root: Path) -> None:
@@ -20,7 +24,8 @@ def turn_on_forwarding(root: Path) -> str:
     """Let this host forward packets, and remember if it did not; why it cannot, empty when it does."""
     if FORWARDING.read_text().strip() == "1":
         return ""
-    (root / FORWARDING_NOTE).write_text(_here_since_boot())  # before: whoever is killed now has said so
+    note = [_here_since_boot(), *sorted(_links())]
+    (root / FORWARDING_NOTE).write_text("\n".join(note))  # before: whoever is killed now has said so
     try:
         FORWARDING.write_text("1")
     except OSError as error:
@@ -48,11 +53,25 @@ def remove(root: Path) -> None:
 
 
 def _restore_forwarding(root: Path) -> None:
-    """Off again, if it was we who turned it on, and not before the host was booted."""
-    note = root / FORWARDING_NOTE
-    ours = note.exists() and note.read_text() == _here_since_boot()
-    if ours and FORWARDING.read_text().strip() == "1":
+    """Off again, if it was we who turned it on, not before the host was booted, and nobody else may need it.
+
+    Who else does would not have had to turn it on, and be cut off; but who forwards has links of its own.
+    """
+    try:
+        when, *links = (root / FORWARDING_NOTE).read_text().splitlines()
+    except OSError:
+        return
+    if when != _here_since_boot() or FORWARDING.read_text().strip() != "1":
+        return
+    if come := _links() - set(links):
+        logger.warning("net.ipv4.ip_forward stays 1: there may be use for it (%s)", ", ".join(sorted(come)))
+    else:
         FORWARDING.write_text("0")
+
+
+def _links() -> set[str]:
+    """This host's links, but for those that pods and the proxy of a node leave behind for a moment."""
+    return {name for _, name in socket.if_nameindex() if not name.startswith(("veth", "podyard-svc"))}
 
 
 def _here_since_boot() -> str:
