@@ -43,8 +43,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cluster.path / "pki"
 
 
-def tls(directory: Path, name: str) -> TlsFiles:
-    return TlsFiles(directory / "ca.crt", directory / f"{name}.crt", directory / f"{name}.key")
+def tls(directory: Path, name: str, peers: str = "ca") -> TlsFiles:
+    """`peers` names the CA that the other end's certificate is to be of."""
+    return TlsFiles(directory / f"{peers}.crt", directory / f"{name}.crt", directory / f"{name}.key")
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Node:
     async def start(self) -> grpc.aio.Server:
         service = StreamingService(self.pods.runtime, self.find)
         # The kubelet's certificate names its node, so the client must ask for that name.
-        files = tls(self.certificates, "kubelet-node1")
+        files = tls(self.certificates, "kubelet-node1-serving")
         self.port = 10250
         return await serve_streams(service, self.host, self.port, files)
 
@@ -83,7 +84,7 @@ class Node:
     def stub(self, identity: str = APISERVER) -> tuple[grpc.aio.Channel, Any]:
         channel = grpc.aio.secure_channel(
             f"{self.host}:{self.port}",
-            tls(self.certificates, identity).channel_credentials(),
+            tls(self.certificates, identity, "kubelet-ca").channel_credentials(),
             options=[("grpc.ssl_target_name_override", "node1")],
         )
         return channel, StreamingStub(channel)
@@ -168,7 +169,7 @@ async def test_exec_with_a_terminal(node: Node) -> None:
 
 async def test_keepalives_of_silent_streams_are_welcome(node: Node) -> None:
     """A shell in which nobody types: gRPC's own limit is two keepalives in five minutes."""
-    context = ssl.create_default_context(cafile=node.certificates / "ca.crt")
+    context = ssl.create_default_context(cafile=node.certificates / "kubelet-ca.crt")
     context.load_cert_chain(node.certificates / f"{APISERVER}.crt", node.certificates / f"{APISERVER}.key")
     context.set_alpn_protocols(["h2"])
     reader, writer = await asyncio.open_connection(node.host, node.port, ssl=context, server_hostname="node1")
