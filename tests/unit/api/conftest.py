@@ -14,6 +14,10 @@ from podyard.api.resources import RESOURCES
 from podyard.api.validation import validate_create, validate_update
 
 Object = dict[str, Any]
+Refused = Callable[[str, Object], list[str]]
+RefusedUpdate = Callable[[str, Object, Object], list[str]]
+
+RANGE = "must be between 1 and 65535, inclusive"
 
 POD_SPEC: Object = {"containers": [{"name": "web", "image": "nginx"}]}
 TEMPLATE: Object = {"metadata": {"labels": {"app": "web"}}, "spec": POD_SPEC}
@@ -57,6 +61,11 @@ BASES: dict[str, Object] = {
 RESOURCE = {resource.kind: resource for resource in reversed(RESOURCES)}
 
 
+def container(**fields: Any) -> Object:
+    """The change that makes a pod's only container have these fields."""
+    return {"containers": [{"name": "web", "image": "nginx", **fields}]}
+
+
 def merged(base: Object, change: Object) -> Object:
     """A copy of `base` with the change laid over it, object by object; None takes a field away."""
     result = copy.deepcopy(base)
@@ -84,7 +93,7 @@ def build(kind: str, *changes: Object) -> Object:
 
 
 @pytest.fixture
-def refused() -> Callable[[str, Object], list[str]]:
+def refused() -> Refused:
     """What a new object with this change is refused with, as "path: message"."""
 
     def errors(kind: str, change: Object) -> list[str]:
@@ -94,7 +103,7 @@ def refused() -> Callable[[str, Object], list[str]]:
 
 
 @pytest.fixture
-def refused_update() -> Callable[[str, Object, Object], list[str]]:
+def refused_update() -> RefusedUpdate:
     """What is refused when an object with the first change becomes one with the second too."""
 
     def errors(kind: str, before: Object, change: Object) -> list[str]:

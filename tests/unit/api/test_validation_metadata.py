@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from podyard.api.resources import RESOURCES
 from podyard.api.validation import validate_create
 
-Refused = Callable[[str, dict[str, Any]], list[str]]
-RefusedUpdate = Callable[[str, dict[str, Any], dict[str, Any]], list[str]]
+from .conftest import Refused, RefusedUpdate
 
 NOT_A_NAME = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "

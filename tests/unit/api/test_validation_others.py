@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-Refused = Callable[[str, dict[str, Any]], list[str]]
-RefusedUpdate = Callable[[str, dict[str, Any], dict[str, Any]], list[str]]
+from .conftest import RANGE, Refused, RefusedUpdate
 
-RANGE = "must be between 1 and 65535, inclusive"
 IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 NOT_A_KEY = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "

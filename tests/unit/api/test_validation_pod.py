@@ -1,25 +1,18 @@
-"""Pods: containers, volumes, environment, probes, placing, and what may change."""
+"""Pods: containers, ports, volumes and placing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-Refused = Callable[[str, dict[str, Any]], list[str]]
-RefusedUpdate = Callable[[str, dict[str, Any], dict[str, Any]], list[str]]
+from .conftest import RANGE, Refused, container
 
 LABEL = "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?'"
 NOT_A_LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
     f"and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', {LABEL})"
 )
-RANGE = "must be between 1 and 65535, inclusive"
-
-
-def container(**fields: Any) -> dict[str, Any]:
-    return {"containers": [{"name": "web", "image": "nginx", **fields}]}
 
 
 def with_volumes(volumes: list[dict[str, Any]], mounts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -147,153 +140,6 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
         [
             "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` "
             "when `hostNetwork` is true"
-        ],
-    ),
-    # Environment.
-    (container(env=[{"value": "1"}]), ["spec.containers[0].env[0].name: Required value"]),
-    (
-        container(env=[{"name": "A=B"}]),
-        [
-            'spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name '
-            "must consist "
-            "only of printable ASCII characters other than '='"
-        ],
-    ),
-    (
-        container(env=[{"name": "A", "valueFrom": {}}]),
-        [
-            'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, '
-            "`resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        ],
-    ),
-    (
-        container(
-            env=[{"name": "A", "value": "x", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
-        ),
-        [
-            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when '
-            "`value` is not empty"
-        ],
-    ),
-    (
-        container(
-            env=[
-                {
-                    "name": "A",
-                    "valueFrom": {
-                        "secretKeyRef": {"name": "s", "key": "k"},
-                        "fieldRef": {"fieldPath": "metadata.name"},
-                    },
-                }
-            ]
-        ),
-        [
-            'spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one '
-            "field specified at a time"
-        ],
-    ),
-    (
-        container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c"}}}]),
-        ["spec.containers[0].env[0].valueFrom.configMapKeyRef.key: Required value"],
-    ),
-    (
-        container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.phase"}}}]),
-        [
-            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "
-            '"status.phase": supported '
-            'values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", '
-            '"spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"'
-        ],
-    ),
-    (
-        container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.foo"}}}]),
-        [
-            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": '
-            "error converting "
-            "fieldPath: field label not supported: spec.foo"
-        ],
-    ),
-    (
-        container(
-            env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "2"}}}]
-        ),
-        [
-            'spec.containers[0].env[0].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only '
-            "divisor's values 1m and 1 are supported with the cpu resource"
-        ],
-    ),
-    (
-        container(envFrom=[{}]),
-        ['spec.containers[0].envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`'],
-    ),
-    # Resources.
-    (
-        container(resources={"requests": {"cpu": 2}, "limits": {"cpu": "1000m"}}),
-        [
-            'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal '
-            "to cpu limit of 1"
-        ],
-    ),
-    (
-        container(resources={"limits": {"memory": "-1Mi"}}),
-        [
-            f'spec.containers[0].resources.{kind}[memory]: Invalid value: "-1Mi": must be greater '
-            "than or equal to 0"
-            for kind in ("limits", "requests")
-        ],
-    ),
-    (
-        container(resources={"requests": {"foo": "1"}}),
-        [
-            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard '
-            "resource type or fully qualified",
-            'spec.containers[0].resources.requests[foo]: Invalid value: "foo": must be a standard '
-            "resource for containers",
-        ],
-    ),
-    (
-        container(resources={"requests": {"example.com/gpu": "1"}}),
-        [
-            "spec.containers[0].resources.limits: Required value: Limit must be set for non "
-            "overcommitable resources"
-        ],
-    ),
-    # Probes and hooks.
-    (
-        container(livenessProbe={}),
-        ["spec.containers[0].livenessProbe: Required value: must specify a handler type"],
-    ),
-    (
-        container(readinessProbe={"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}}),
-        ["spec.containers[0].readinessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"],
-    ),
-    (
-        container(livenessProbe={"tcpSocket": {"port": 80}, "successThreshold": 2}),
-        ["spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"],
-    ),
-    (
-        container(startupProbe={"httpGet": {"port": 0, "scheme": "FTP"}, "periodSeconds": -1}),
-        [
-            f"spec.containers[0].startupProbe.httpGet.port: Invalid value: 0: {RANGE}",
-            'spec.containers[0].startupProbe.httpGet.scheme: Unsupported value: "FTP": supported '
-            'values: "HTTP", "HTTPS"',
-            "spec.containers[0].startupProbe.periodSeconds: Invalid value: -1: must be greater than "
-            "or equal to 0",
-        ],
-    ),
-    (
-        container(lifecycle={"preStop": {"sleep": {"seconds": 31}}}),
-        [
-            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and "
-            "less than "
-            "terminationGracePeriodSeconds (30)"
-        ],
-    ),
-    (
-        container(lifecycle={"stopSignal": "SIGINT"}),
-        [
-            "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty "
-            "`spec.os.name`"
         ],
     ),
     # Volumes.
@@ -426,65 +272,3 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("spec", "expected"), CASES)
 def test_refused(spec: dict[str, Any], expected: list[str], refused: Refused) -> None:
     assert refused("Pod", {"spec": spec}) == expected
-
-
-def test_an_unknown_stop_signal(refused: Refused) -> None:
-    (error,) = refused("Pod", {"spec": {**container(lifecycle={"stopSignal": "TERM"}), **LINUX}})
-    assert error.startswith(
-        'spec.containers[0].lifecycle.stopSignal: Unsupported value: "TERM": supported values: "SIGABRT", '
-    )
-
-
-NOT_OTHER = (
-    "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
-    "to existing "
-    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
-    "negative)\n"
-)
-TOLERATION = {"key": "a", "operator": "Exists"}
-UPDATES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
-    ({}, container(image="nginx:1.25", imagePullPolicy="Always"), []),
-    ({}, {"activeDeadlineSeconds": 5}, []),
-    ({"terminationGracePeriodSeconds": -1}, {"terminationGracePeriodSeconds": 1}, []),
-    ({"tolerations": [TOLERATION]}, {"tolerations": [TOLERATION, {"key": "b", "operator": "Exists"}]}, []),
-    ({"schedulingGates": [{"name": "a"}]}, {"schedulingGates": [], "nodeSelector": {"zone": "a"}}, []),
-    (
-        {"activeDeadlineSeconds": 5},
-        {"activeDeadlineSeconds": 6},
-        ["spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous value"],
-    ),
-    (
-        {"tolerations": [TOLERATION]},
-        {"tolerations": []},
-        ["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"],
-    ),
-    (
-        {},
-        {"schedulingGates": [{"name": "a"}]},
-        [
-            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new "
-            "scheduling gate 'a'"
-        ],
-    ),
-    (
-        {},
-        {"containers": [{"name": "web", "image": "nginx"}, {"name": "b", "image": "b"}]},
-        ["spec.containers: Forbidden: pod updates may not add or remove containers"],
-    ),
-    ({}, {"restartPolicy": "Never"}, [NOT_OTHER + '- \trestartPolicy: "Always"\n+ \trestartPolicy: "Never"']),
-    ({}, container(command=["sh"]), [NOT_OTHER + '+ \tcontainers[0].command: ["sh"]']),
-    ({}, {"nodeSelector": {"zone": "a"}}, [NOT_OTHER + '+ \tnodeSelector: {"zone":"a"}']),
-]
-
-
-@pytest.mark.parametrize(("before", "change", "expected"), UPDATES)
-def test_update(
-    before: dict[str, Any], change: dict[str, Any], expected: list[str], refused_update: RefusedUpdate
-) -> None:
-    assert refused_update("Pod", {"spec": before}, {"spec": change}) == expected
-
-
-def test_labels_and_status_may_change(refused_update: RefusedUpdate) -> None:
-    change = {"metadata": {"labels": {"a": "b"}}, "status": {"phase": "Running"}}
-    assert refused_update("Pod", {}, change) == []

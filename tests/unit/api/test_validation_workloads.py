@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from podyard.api.validation.cron import schedule_error
 
-Refused = Callable[[str, dict[str, Any]], list[str]]
-RefusedUpdate = Callable[[str, dict[str, Any], dict[str, Any]], list[str]]
+from .conftest import Refused, RefusedUpdate
 
 KINDS = ("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet")
 NEGATIVE = "must be greater than or equal to 0"
