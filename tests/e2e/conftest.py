@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e import compose as docker_compose
 from tests.e2e import tools
+from tests.e2e.both import Both
 from tests.e2e.compose import Compose
 from tests.e2e.harness import Cluster, Namespace
 
@@ -34,12 +35,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[Namespace]:
-    """An empty namespace with its service account; deleted afterwards, without waiting for its end."""
-    name = f"test-{next(_numbers)}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=20s", namespace=name)
-    yield Namespace(cluster, name)
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    """An empty namespace."""
+    with cluster.namespace(f"test-{next(_numbers)}") as made:
+        yield made
+
+
+@pytest.fixture
+def both(namespace: Namespace) -> Iterator[Both]:
+    """Two empty namespaces: one for the built-in kubectl, one for the stock one."""
+    tools.kubectl_at_least(33)
+    with namespace.cluster.namespace(f"{namespace.name}-stock") as stock:
+        yield Both(namespace.cluster, namespace.name, stock.name)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ class Cluster:
         where = ["--namespace", namespace] if namespace else []
         command = [self.kubectl_path, *where, *words]
         return run(command, env=self.env, stdin=stdin, ok=ok, timeout=timeout)
+
+    @contextlib.contextmanager
+    def namespace(self, name: str) -> Iterator[Namespace]:
+        """A namespace with its service account; deleted afterwards, without waiting for its end."""
+        self.kubectl("create", "namespace", name)
+        self.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=20s", namespace=name)
+        yield Namespace(self, name)
+        self.kubectl("delete", "namespace", name, "--wait=false")
 
     def json(self, *words: str, namespace: str = "") -> Any:
         """What `kubectl get WORDS -o json` gives."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from podyard.api.objects import is_ready
 from tests.e2e.harness import PODYARD, Done, run
 from tests.support.networks import Network
 
@@ -99,6 +100,10 @@ class Hosts:
     def json(self, *words: str) -> Any:
         """What `kubectl get WORDS -o json` gives."""
         return json.loads(self.kubectl("get", *words, "-o", "json").out)
+
+    def ready_nodes(self) -> list[str]:
+        """The names of the nodes that are Ready."""
+        return [node["metadata"]["name"] for node in self.json("nodes")["items"] if is_ready(node)]
 
     def close(self) -> None:
         """End and remove everything."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import shlex
@@ -14,13 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podyard.api.objects import is_ready
 from tests.e2e import tools
 from tests.e2e.harness import PODYARD, Done, eventually, http, kill
 from tests.e2e.hosts import Hosts
 from tests.e2e.manifests import spread_web
-
-_numbers = itertools.count()
 
 SECRETS = """
 apiVersion: v1
@@ -37,7 +33,7 @@ metadata: {name: unused}
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """A server, two nodes, and a web server on each."""
-    made = Hosts(tmp_path_factory.mktemp("hosts"), next(_numbers), tools.kubectl())
+    made = Hosts(tmp_path_factory.mktemp("hosts"), 0, tools.kubectl())
     try:
         made.start_server()
         made.join(1)
@@ -48,10 +44,6 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         yield made
     finally:
         made.close()
-
-
-def ready_nodes(hosts: Hosts) -> list[str]:
-    return [node["metadata"]["name"] for node in hosts.json("nodes")["items"] if is_ready(node)]
 
 
 def pods(hosts: Hosts) -> dict[str, str]:
@@ -80,7 +72,7 @@ def resolves(address: str, name: str) -> str:
 
 
 def test_hosts_become_nodes(hosts: Hosts) -> None:
-    assert ready_nodes(hosts) == ["node1", "node2"]
+    assert hosts.ready_nodes() == ["node1", "node2"]
     wide = hosts.kubectl("get", "nodes", "-o", "wide").out
     assert all(host.address in wide for host in hosts.nodes.values())
     assert sorted(pods(hosts).values()) == ["node1", "node2"]
@@ -98,11 +90,11 @@ def test_a_host_joins_in_less_than_five_seconds(hosts: Hosts) -> None:
     """Generously: on an idle machine it takes one."""
     began = time.monotonic()
     hosts.join(3)
-    assert "node3" in ready_nodes(hosts)
+    assert "node3" in hosts.ready_nodes()
     seconds = time.monotonic() - began
     hosts.nodes.pop("node3").podyard("down", "--purge")
     hosts.kubectl("delete", "node", "node3")
-    assert ready_nodes(hosts) == ["node1", "node2"]
+    assert hosts.ready_nodes() == ["node1", "node2"]
     assert seconds < 20
 
 
@@ -341,7 +333,7 @@ def test_nodes_go_on_without_the_server(hosts: Hosts) -> None:
     assert "runs on, and is ready when" in alone.out
     assert http(f"http://{address}")[0] == 200
     hosts.start_server()
-    eventually(lambda: ready_nodes(hosts) == ["node1", "node2"])
+    eventually(lambda: hosts.ready_nodes() == ["node1", "node2"])
     eventually(lambda: len(pods(hosts)) == 2 and serves(hosts))
     assert {name for name, node in pods(hosts).items() if node == "node1"} <= before.keys()
     hosts.kubectl("scale", "deployment/web", "--replicas=3")
@@ -355,57 +347,9 @@ def test_a_node_goes_on_after_a_kill_without_a_token(hosts: Hosts) -> None:
     kill(host.supervisor())  # what it ran ends with it, in its own time
     done = host.podyard("join", "-d")
     assert "Node node1 of cluster" in done.out
-    assert "node1" in ready_nodes(hosts)
+    assert "node1" in hosts.ready_nodes()
     assert pods(hosts).keys() == before.keys()
     assert eventually(lambda: serves(hosts))
     other = host.podyard("join", "--node-name", "node7", ok=False)
     assert (other.code, other.err.count("\n")) == (1, 1)
     assert "belongs to node node1, not node7" in other.err
-
-
-def test_a_directory_of_another_cluster(tmp_path: Path) -> None:
-    """The server is made anew at the same address: its nodes notice."""
-    hosts = Hosts(tmp_path, next(_numbers), tools.kubectl())
-    try:
-        hosts.start_server()
-        host = hosts.join(1)
-        host.podyard("down")
-        hosts.server.podyard("down", "--purge", "--name", hosts.server.name)
-        hosts.start_server()
-        done = host.podyard("join", "-d", ok=False)
-        assert (done.code, done.err.count("\n")) == (1, 1), done.err
-        assert "is another cluster now than the one that" in done.err
-        other = host.podyard(*hosts.join_words(), "-d", ok=False)
-        assert (other.code, other.err.count("\n")) == (1, 1)
-        assert "belongs to another cluster, whose CA has the hash sha256:" in other.err
-        assert host.podyard("down", "--purge").out == "Node node1 was not running and is removed.\n"
-        hosts.join(1)
-        assert ready_nodes(hosts) == ["node1"]
-    finally:
-        hosts.close()
-
-
-def test_a_server_is_made_for_one_address(tmp_path: Path) -> None:
-    hosts = Hosts(tmp_path, next(_numbers), tools.kubectl())
-    name = hosts.server.name
-    try:
-        missing = hosts.server.podyard("server", "-d", "--name", name, ok=False)
-        assert (
-            missing.err
-            == "podyard: --advertise ADDRESS is missing: by which address do other hosts reach this one?\n"
-        )
-        first = hosts.start_server().out
-        for words, why in (
-            (("server", "--advertise", "127.0.0.7"), f"was made with --advertise {hosts.server.address}"),
-            (("up",), "is one of `podyard server`"),
-        ):
-            done = hosts.server.podyard(*words, "--name", name, ok=False)
-            assert (done.code, done.err.count("\n")) == (1, 1)
-            assert why in done.err
-        assert hosts.server.podyard("down", "--name", name).out == f"Cluster {name} stopped.\n"
-        stopped = hosts.server.podyard("status", "--name", name, ok=False)
-        assert "is not running; `podyard server` starts it" in stopped.out
-        again = hosts.server.podyard("server", "-d", "--name", name).out  # goes on as it was made
-        assert re.findall("--token .*", again) == re.findall("--token .*", first)
-    finally:
-        hosts.close()

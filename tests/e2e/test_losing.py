@@ -18,6 +18,7 @@ from tests.e2e.machines import Machine, Machines
 from tests.e2e.manifests import spread_web
 from tests.support.load import Load
 from tests.support.networks import needs_root
+from tests.support.stopwatch import Stopwatch
 
 pytestmark = [needs_root, pytest.mark.timeout(600)]
 
@@ -45,33 +46,6 @@ def manifest(toleration_seconds: int) -> str:
     ]
     probe = {"tcpSocket": {"port": 80}, "periodSeconds": 1}
     return spread_web(replicas=6, container={"readinessProbe": probe}, tolerations=tolerations)
-
-
-class Stopwatch:
-    """Seconds since something was done, printed with what they are of."""
-
-    def __init__(self, record: Callable[[str, object], None]) -> None:
-        self.began = time.monotonic()
-        self._record = record
-
-    def seconds(self, what: str) -> float:
-        """How long it has taken until now."""
-        seconds = time.monotonic() - self.began
-        self.tell(what, round(seconds, 2))
-        return seconds
-
-    def tell(self, what: str, value: object) -> None:
-        """Print a figure."""
-        print(f"{what}: {value}")
-        self._record(what, value)
-
-    def load(self, load: Load) -> None:
-        """What became of the requests."""
-        self.tell("requests answered", load.answered)
-        self.tell("requests failed after s", [round(at - self.began, 2) for at in load.failed_at])
-        self.tell("slow requests", len(load.slow))
-        self.tell("the slowest, s", round(max((took for _, took in load.slow), default=0.0), 2))
-        self.tell("slow ones begun after s", sorted({round(at - self.began, 1) for at, _ in load.slow}))
 
 
 @pytest.fixture(scope="module")

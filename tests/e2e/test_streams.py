@@ -24,89 +24,7 @@ from tests.e2e import tools
 from tests.e2e.harness import PODYARD, Cluster, Done, eventually, http, run
 from tests.support.terminal import Terminal
 
-PODS = """
-apiVersion: v1
-kind: Pod
-metadata: {name: shell, labels: {app: shell}}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers: [{name: main, image: busybox, command: [sleep, "100000"]}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: talker}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: busybox
-    stdin: true
-    command: [sh, -c, "while read line; do echo got $line; done"]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: two, labels: {app: two}}
-spec:
-  terminationGracePeriodSeconds: 0
-  initContainers: [{name: first, image: busybox, command: [echo, from first]}]
-  containers:
-  - {name: one, image: busybox, command: [sh, -c, "seq -f 'one %g' 5; exec sleep 100000"]}
-  - {name: other, image: busybox, command: [sh, -c, "echo other; exec sleep 100000"]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: again}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: busybox
-    command: [sh, -c, 'mkdir /tmp/x 2>/dev/null && { echo run 1; exit 1; }; echo run 2; exec sleep 100000']
-    volumeMounts: [{name: tmp, mountPath: /tmp}]
-  volumes: [{name: tmp, emptyDir: {}}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers: [{name: main, image: nginx, ports: [{containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 8080, targetPort: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: main
-        image: python:3.12
-        ports: [{name: echo, containerPort: 7007}]
-        readinessProbe: {tcpSocket: {port: echo}, periodSeconds: 1}
-        command:
-        - python3
-        - -c
-        - |
-          import shutil, socketserver
-          class Echo(socketserver.StreamRequestHandler):
-              def handle(self):
-                  shutil.copyfileobj(self.rfile, self.wfile)
-          socketserver.ThreadingTCPServer.request_queue_size = 128
-          socketserver.ThreadingTCPServer(("0.0.0.0", 7007), Echo).serve_forever()
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec: {selector: {app: echo}, ports: [{port: 7, targetPort: echo}]}
-"""
+PODS = Path(__file__).with_name("streams.yaml")
 
 SIZES = "sh -c 'while :; do stty size; sleep 0.1; done'"
 """Shows the size of the terminal again and again, until Ctrl-C."""
@@ -136,32 +54,19 @@ class Client:
 @pytest.fixture(scope="module")
 def prepared(cluster: Cluster) -> Iterator[str]:
     """A namespace in which PODS run."""
-    name = "streams"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=20s", namespace=name)
-    cluster.kubectl("apply", "-f", "-", stdin=PODS, namespace=name)
-    cluster.kubectl(
-        "wait",
-        "--for=condition=Ready",
-        "pod",
-        "shell",
-        "talker",
-        "two",
-        "again",
-        "web",
-        "--timeout=60s",
-        namespace=name,
-    )
-    cluster.kubectl("rollout", "status", "deployment/echo", "--timeout=60s", namespace=name)
-    for words, last in (
-        (("two", "-c", "one"), "one 5\n"),
-        (("two", "-c", "other"), "other\n"),
-        (("again",), "run 2\n"),
-    ):
-        logs = partial(cluster.kubectl, "logs", *words, namespace=name)
-        eventually(lambda logs=logs, last=last: logs().out.endswith(last))  # type: ignore[misc]
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with cluster.namespace("streams") as namespace:
+        namespace.kubectl("apply", "-f", str(PODS))
+        pods = ("shell", "talker", "two", "again", "web")
+        namespace.kubectl("wait", "--for=condition=Ready", "pod", *pods, "--timeout=60s")
+        namespace.rolled_out("echo")
+        for words, last in (
+            (("two", "-c", "one"), "one 5\n"),
+            (("two", "-c", "other"), "other\n"),
+            (("again",), "run 2\n"),
+        ):
+            logs = partial(namespace.kubectl, "logs", *words)
+            eventually(lambda logs=logs, last=last: logs().out.endswith(last))  # type: ignore[misc]
+        yield namespace.name
 
 
 @pytest.fixture(params=[*(f"1.{minor}" for _, minor in tools.kubectls()), "podyard"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -21,19 +19,12 @@ from podyard.api.resources import (
 from podyard.apiserver.registry import Object
 from tests.unit.apiserver.registry_harness import (
     Cluster,
-    cluster_in,
     config_map,
     deployment,
     pod,
     refusal,
     take,
 )
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
 
 
 async def test_a_delete_answers_with_a_status(cluster: Cluster) -> None:

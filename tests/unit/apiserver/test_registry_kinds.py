@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +17,9 @@ from podyard.apiserver.registry import Object
 from tests.support.certificates import encoded_certificate, encoded_request
 from tests.unit.apiserver.registry_harness import (
     Cluster,
-    cluster_in,
 )
 
 ONE, TWO, SIX = "10.244.1.0/24", "10.244.2.0/24", "fd00::/64"
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
 
 
 async def test_a_node_comes_with_its_status(cluster: Cluster) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from podyard.api.resources import (
@@ -14,16 +11,9 @@ from podyard.api.resources import (
 from podyard.apiserver.registry import Object
 from tests.unit.apiserver.registry_harness import (
     Cluster,
-    cluster_in,
     pod,
     refusal,
 )
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
 
 
 async def test_a_pod_is_admitted(cluster: Cluster) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ from podyard.apiserver.storage import StorageError
 from tests.unit.apiserver.registry_harness import Cluster, cluster_in, service
 
 SMALL = Ranges(IPv4Network("127.96.0.0/29"), range(30000, 30003), frozenset({"127.96.0.5"}))
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
 
 
 def _nothing(_value: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,19 +19,12 @@ from tests.unit.apiserver.registry_harness import (
     JSON,
     STRATEGIC,
     Cluster,
-    cluster_in,
     config_map,
     deployment,
     refusal,
 )
 
 ONE, TWO, SIX = "10.244.1.0/24", "10.244.2.0/24", "fd00::/64"
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
 
 
 async def test_a_new_object_gets_its_identity(cluster: Cluster) -> None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from podyard.api.resources import PODS, SERVICEACCOUNTS
 from podyard.apiserver.admission.token_volume import MOUNT_PATH, mount_token, wants_token
 from podyard.apiserver.registry import Object
-from tests.unit.apiserver.registry_harness import Cluster, cluster_in, pod
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with cluster_in(tmp_path) as cluster:
-        yield cluster
+from tests.unit.apiserver.registry_harness import Cluster, pod
 
 
 @pytest.mark.parametrize(
