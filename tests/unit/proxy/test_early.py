@@ -13,7 +13,7 @@ from podyard.proxy.connecting import EARLY_BYTES
 from podyard.proxy.listeners import Runtime
 from podyard.proxy.listeners.tcp import CHECK_SECONDS
 
-from .test_tcp import SERVICE, backend, deaf, echo, proxied, rule, until, unused
+from .peers import SERVICE, backend, deaf, echo, proxied, rule, until, unused
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

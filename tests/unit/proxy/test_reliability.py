@@ -19,7 +19,7 @@ from podyard.proxy.pipes import KEPT
 from podyard.proxy.table import Frontend
 
 from .conftest import turned
-from .test_tcp import SERVICE, ask, backend, connect, echo, proxied, rule, until
+from .peers import RESET, SERVICE, ask, backend, connect, echo, proxied, rule, until
 from .test_workers import Proxy, proxy
 
 __all__ = ["proxy"]
@@ -27,7 +27,6 @@ __all__ = ["proxy"]
 BAD = 200
 MOST = 20
 IDLE = 20_000
-RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER on, 0 s
 
 
 def free(runtime: Runtime) -> int:

@@ -16,7 +16,7 @@ from podyard.proxy.sockets import bind
 from podyard.proxy.table import Endpoint, Frontend, Rule
 
 from .conftest import turned
-from .test_tcp import until
+from .peers import until
 
 SERVICE = ("kube-system", "kube-dns")
 

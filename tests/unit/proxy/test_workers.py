@@ -18,7 +18,7 @@ from podyard.proxy.metrics import ProxyMetrics
 from podyard.proxy.table import Changes, Endpoint, Frontend, Rule
 from podyard.proxy.workers import Workers
 
-from .test_tcp import backend, echo, says
+from .peers import backend, echo, says
 
 SERVICE = ("default", "web")
 NUMBER = 2
