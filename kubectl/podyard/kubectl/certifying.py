@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from podyard.kubectl.errors import ApiError, CommandError
-from podyard.kubectl.finder import FILE_FLAGS, Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, Wanted
 
 FLAGS = (
     *FILE_FLAGS,

@@ -6,10 +6,11 @@ Source: k8s.io/kubectl pkg/cmd/drain, pkg/drain/cordon.go.
 from __future__ import annotations
 
 from podyard.kubectl.errors import CommandError, UsageError, raise_all
-from podyard.kubectl.finder import Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.printers import dry_run
 from podyard.kubectl.printers.name import name_line
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import Wanted
 from podyard.kubectl.writing import Writer
 
 

@@ -10,17 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from podyard.kubectl.errors import CommandError, raise_all
-from podyard.kubectl.finder import (
-    ALL_NAMESPACES_FLAG,
-    FIELD_SELECTOR_FLAG,
-    FILE_FLAGS,
-    SELECTOR_FLAG,
-    find,
-    wanted,
-)
+from podyard.kubectl.finder import find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import ALL_NAMESPACES_FLAG, FIELD_SELECTOR_FLAG, FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import Writer
 
 

@@ -13,9 +13,10 @@ from podyard.api.objects import find_condition
 from podyard.api.times import from_rfc3339
 from podyard.kubectl.describe.lines import label_selector
 from podyard.kubectl.errors import CommandError, UsageError
-from podyard.kubectl.finder import Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import Wanted
 from podyard.kubectl.watching import TimedOut, watch
 
 Pod = dict[str, Any]

@@ -8,10 +8,11 @@ from typing import Any
 
 from podyard.api.patch import json_patch
 from podyard.kubectl.errors import CommandError, PlainError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import Writer, manager_flag
 
 Operation = dict[str, Any]

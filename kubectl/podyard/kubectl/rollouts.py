@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from podyard.kubectl.errors import CommandError, PlainError, raise_all
-from podyard.kubectl.finder import Found, Info, find, wanted
+from podyard.kubectl.finder import Found, Info, find
 from podyard.kubectl.printers import printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import wanted
 from podyard.kubectl.writing import Writer
 
 TEMPLATES = ("Deployment", "DaemonSet", "StatefulSet")

@@ -6,7 +6,8 @@ from typing import Any
 
 from podyard.api.quantities import parse_quantity
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.jsonpath import JsonPath, JsonPathError, relaxed
+from podyard.kubectl.jsonpath import JsonPath, relaxed
+from podyard.kubectl.jsonpath_parser import JsonPathError
 
 _Key = tuple[int, Any]
 

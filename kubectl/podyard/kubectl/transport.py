@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import json
@@ -16,9 +15,11 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from podyard.kubectl.certificates import tls_context
-from podyard.kubectl.errors import ApiError, CommandError, PlainError
+from podyard.kubectl.errors import CommandError, PlainError
+from podyard.kubectl.identity import authorization, impersonation
 from podyard.kubectl.kubeconfig import Target
 from podyard.kubectl.output import system_text
+from podyard.kubectl.replies import Reply, warning_text
 
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -28,26 +29,6 @@ _MOVED = (301, 302, 303, 307, 308)
 _CHUNK = 64 * 1024
 
 Query = Mapping[str, str | Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the server answered."""
-
-    status: int
-    body: bytes
-
-    def json(self) -> dict[str, Any]:
-        """The body decoded. Raises ApiError for a status of 400 and above."""
-        try:
-            decoded = json.loads(self.body)
-        except ValueError:
-            decoded = None
-        if self.status >= 400:
-            raise _refused(self.status, decoded, self.body)
-        if not isinstance(decoded, dict):
-            raise CommandError("the server did not answer with JSON")
-        return decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +218,7 @@ class Transport:
     def _warn(self, reply: http.client.HTTPResponse) -> None:
         """Show what the server warns of, each warning once."""
         for header in reply.headers.get_all("Warning") or ():
-            text = _warning_text(header)
+            text = warning_text(header)
             if text and text not in self._warned:
                 self._warned.add(text)
                 yellow = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -301,57 +282,3 @@ def _x509_text(error: ssl.SSLCertVerificationError) -> str:
     if text.startswith(unknown):
         return "certificate signed by unknown authority"
     return "certificate has expired or is not yet valid" if "expired" in text else text
-
-
-def _warning_text(header: str) -> str:
-    """The text of an HTTP Warning header: `299 - "text"`."""
-    first = header.find('"')
-    last = header.rfind('"')
-    text = header[first + 1 : last] if header.startswith("299 ") and last > first >= 0 else ""
-    return text.replace('\\"', '"').replace("\\\\", "\\")
-
-
-def _refused(code: int, decoded: Any, body: bytes) -> ApiError:
-    if isinstance(decoded, dict) and decoded.get("kind") == "Status":
-        return ApiError(decoded)
-    reasons = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}
-    text = body.decode(errors="replace").strip() or http.client.responses.get(code, "unknown")
-    message = "the server could not find the requested resource" if code == 404 else text
-    return ApiError({"reason": reasons.get(code, ""), "code": code, "message": message})
-
-
-def impersonation(user: Mapping[str, Any]) -> dict[str, str]:
-    """The headers that ask to act as somebody else. Raises CommandError for several groups."""
-    groups = user.get("as-groups") or []
-    if (groups or user.get("as-uid")) and not user.get("as"):
-        raise CommandError("requesting uid, groups or user-extra for without impersonating a user")
-    if len(groups) > 1:
-        raise CommandError(f"--as-group: one group can be impersonated, {len(groups)} are given")
-    headers = {"User": user.get("as"), "Uid": user.get("as-uid"), "Group": "".join(groups)}
-    return {f"Impersonate-{name}": str(value) for name, value in headers.items() if value}
-
-
-def authorization(target: Target) -> str:
-    """The Authorization header of the user, or "" for one who has only a certificate."""
-    user = target.user
-    token = user.get("token")
-    if not token and user.get("tokenFile"):
-        try:
-            with open(user["tokenFile"]) as file:
-                token = file.read().strip()
-        except OSError as error:
-            raise CommandError(
-                f"unable to read tokenFile {user['tokenFile']}: {system_text(error)}"
-            ) from None
-        except UnicodeDecodeError:
-            raise CommandError(f"unable to read tokenFile {user['tokenFile']}: it is no text") from None
-    if not token and user.get("exec"):
-        from podyard.kubectl.credentials import plugin_token
-
-        token = plugin_token(user["exec"])
-    if token:
-        return f"Bearer {token}"
-    if user.get("username"):
-        pair = f"{user['username']}:{user.get('password', '')}"
-        return "Basic " + base64.b64encode(pair.encode()).decode()
-    return ""

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Sequence
 
 from podyard.kubectl.errors import ApiError, CommandError
-from podyard.kubectl.transport import Query, Reply, Transport
+from podyard.kubectl.replies import Reply
+from podyard.kubectl.transport import Query, Transport
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTINUE, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10

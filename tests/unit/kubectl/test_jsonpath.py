@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.jsonpath import JsonPath, JsonPathError, relaxed
+from podyard.kubectl.jsonpath import JsonPath, relaxed
+from podyard.kubectl.jsonpath_parser import JsonPathError
 from podyard.kubectl.printers.documents import JsonPathPrinter
 
 LIST = {

@@ -13,8 +13,9 @@ from podyard.kubectl import kubeconfig, manifests
 from podyard.kubectl.discovery import Resource
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.finder import Info
+from podyard.kubectl.identity import impersonation
 from podyard.kubectl.kubeconfig import Target
-from podyard.kubectl.transport import BrokenStreamError, Transport, impersonation
+from podyard.kubectl.transport import BrokenStreamError, Transport
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 HEAD = "apiVersion: v1\nkind: ConfigMap\n"

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 from podyard.kubectl.commands import Command
 from podyard.kubectl.deletion import DELETE_FLAGS, FOREVER, delete, end_of, options, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, UsageError, raise_all, with_source
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, output_format, printer_for
 from podyard.kubectl.session import Session
 from podyard.kubectl.threeway import merge_patch, strategic_patch
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import (
     LAST_APPLIED,
     SUBRESOURCE_FLAG,

@@ -8,10 +8,11 @@ from typing import Any
 from podyard.kubectl import yamltext
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import indented
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import LAST_APPLIED
 
 

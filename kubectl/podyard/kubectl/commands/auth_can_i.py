@@ -7,10 +7,10 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.discovery import Resource
 from podyard.kubectl.errors import ApiError, CommandError, UsageError
-from podyard.kubectl.finder import ALL_NAMESPACES_FLAG
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import tabbed
+from podyard.kubectl.wanted import ALL_NAMESPACES_FLAG
 
 _ROOT = "/apis/authorization.k8s.io/v1"
 _USAGE = "you must specify two arguments: verb resource or verb resource/resourceName."

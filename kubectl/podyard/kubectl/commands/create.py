@@ -7,10 +7,11 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import CREATE_FLAGS, saved
 from podyard.kubectl.errors import CommandError, UsageError, raise_all, with_source
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, info_of, wanted
+from podyard.kubectl.finder import Info, find, info_of
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import Writer
 
 

@@ -8,19 +8,12 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.deletion import DELETE_FLAGS, FOREVER, end_of, propagation, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError, raise_all, with_source
-from podyard.kubectl.finder import (
-    ALL_NAMESPACES_FLAG,
-    FIELD_SELECTOR_FLAG,
-    FILE_FLAGS,
-    SELECTOR_FLAG,
-    Info,
-    find,
-    wanted,
-)
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import DRY_RUN_FLAG, dry_run
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import ALL_NAMESPACES_FLAG, FIELD_SELECTOR_FLAG, FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.writing import Writer
 
 

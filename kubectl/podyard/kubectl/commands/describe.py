@@ -7,17 +7,17 @@ from dataclasses import replace
 from podyard.kubectl.commands import Command
 from podyard.kubectl.describe import describe
 from podyard.kubectl.errors import ApiError, CommandError, raise_all
-from podyard.kubectl.finder import (
+from podyard.kubectl.finder import find
+from podyard.kubectl.flags import Flag
+from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import (
     ALL_NAMESPACES_FLAG,
     CHUNK_SIZE_FLAG,
     FILE_FLAGS,
     SELECTOR_FLAG,
     Wanted,
-    find,
     wanted,
 )
-from podyard.kubectl.flags import Flag
-from podyard.kubectl.session import Session
 
 
 def run(session: Session) -> int:

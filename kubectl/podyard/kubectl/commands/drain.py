@@ -10,10 +10,11 @@ from podyard.kubectl.cordoning import nodes, say, set_schedulable
 from podyard.kubectl.draining import Plan, Rules, plan
 from podyard.kubectl.errors import ApiError, CommandError, Errors, PlainError, raise_all
 from podyard.kubectl.evicting import Eviction
-from podyard.kubectl.finder import CHUNK_SIZE_FLAG, SELECTOR_FLAG, Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, dry_run
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import CHUNK_SIZE_FLAG, SELECTOR_FLAG, Wanted
 
 
 def run(session: Session) -> None:

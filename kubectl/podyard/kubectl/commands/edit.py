@@ -9,13 +9,14 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import SAVE_CONFIG_FLAG
 from podyard.kubectl.editing import Round, edit
 from podyard.kubectl.errors import ApiError, CommandError, report
-from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.printers.documents import without_managed_fields
 from podyard.kubectl.session import Session
 from podyard.kubectl.threeway import merge_patch, strategic_patch
+from podyard.kubectl.wanted import FILE_FLAGS, wanted
 from podyard.kubectl.writing import SUBRESOURCE_FLAG, VALIDATE_FLAG, Writer, annotated, manager_flag
 
 

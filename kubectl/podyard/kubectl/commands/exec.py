@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError
-from podyard.kubectl.finder import FILE_FLAGS, Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.podfinder import (
     CONTAINER_FLAG,
@@ -16,6 +16,7 @@ from podyard.kubectl.podfinder import (
 )
 from podyard.kubectl.session import Session
 from podyard.kubectl.streaming import Streams, run_stream, with_terminal
+from podyard.kubectl.wanted import FILE_FLAGS, Wanted
 
 STREAM_FLAGS = (
     Flag("stdin", "Pass stdin to the container", "i", "bool"),

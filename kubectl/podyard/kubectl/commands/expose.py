@@ -8,10 +8,11 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import OVERRIDE_FLAGS, SAVE_CONFIG_FLAG, check_overrides, create, overridden
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, wanted
 from podyard.kubectl.writing import manager_flag
 
 _LONGEST_NAME = 63

@@ -10,21 +10,20 @@ from typing import Any
 from podyard.kubectl import printers
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, UsageError, raise_all
-from podyard.kubectl.finder import (
-    ALL_NAMESPACES_FLAG,
-    CHUNK_SIZE_FLAG,
-    FIELD_SELECTOR_FLAG,
-    FILE_FLAGS,
-    SELECTOR_FLAG,
-    Info,
-    find,
-    wanted,
-)
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers.table import TableOptions, TablePrinter, plain_table
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import TabWriter
 from podyard.kubectl.transport import JSON, TABLE
+from podyard.kubectl.wanted import (
+    ALL_NAMESPACES_FLAG,
+    CHUNK_SIZE_FLAG,
+    FIELD_SELECTOR_FLAG,
+    FILE_FLAGS,
+    SELECTOR_FLAG,
+    wanted,
+)
 
 _MORE_FORMATS = ("custom-columns", "custom-columns-file", "wide")
 

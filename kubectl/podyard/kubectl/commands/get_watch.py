@@ -8,12 +8,13 @@ from typing import Any
 from podyard.kubectl import printers
 from podyard.kubectl.commands.get import object_printer, table_options
 from podyard.kubectl.errors import ApiError, CommandError
-from podyard.kubectl.finder import Info, Request, Wanted, find, lists, plan, wanted
+from podyard.kubectl.finder import Info, find, lists
 from podyard.kubectl.jsontext import compact
 from podyard.kubectl.printers.table import TablePrinter
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import TabWriter
 from podyard.kubectl.transport import JSON, TABLE, DeadlineError
+from podyard.kubectl.wanted import Request, Wanted, plan, wanted
 from podyard.kubectl.watching import watch
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import ApiError, CommandError, UsageError
-from podyard.kubectl.finder import SELECTOR_FLAG, Wanted, find
+from podyard.kubectl.finder import find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.output import reader_gone
 from podyard.kubectl.podfinder import (
@@ -26,6 +26,7 @@ from podyard.kubectl.podfinder import (
 )
 from podyard.kubectl.session import Session
 from podyard.kubectl.transport import Transport
+from podyard.kubectl.wanted import SELECTOR_FLAG, Wanted
 
 _USAGE = (
     "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from podyard.kubectl import yamltext
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, raise_all
-from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, wanted
 from podyard.kubectl.writing import Writer, manager_flag
 
 _TYPES: dict[str, Literal["json", "merge", "strategic"]] = {

@@ -9,10 +9,11 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.creating import SAVE_CONFIG_FLAG, saved
 from podyard.kubectl.deletion import DELETE_FLAGS, delete, end_of, options, wait_until_gone
 from podyard.kubectl.errors import CommandError, raise_all, with_source
-from podyard.kubectl.finder import FILE_FLAGS, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, wanted
 from podyard.kubectl.writing import LAST_APPLIED, SUBRESOURCE_FLAG, VALIDATE_FLAG, Writer, manager_flag
 
 _PATIENCE = 300.0

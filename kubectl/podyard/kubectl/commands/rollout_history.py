@@ -9,12 +9,13 @@ from podyard.kubectl.commands import Command
 from podyard.kubectl.describe.lines import Lines
 from podyard.kubectl.describe.pods import pod_template
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info
+from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.rollouts import targets
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import tabbed
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG
 
 _CAUSE = "kubernetes.io/change-cause"
 

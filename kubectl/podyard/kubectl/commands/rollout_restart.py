@@ -7,10 +7,10 @@ from typing import Any
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG
 from podyard.kubectl.printers import OUTPUT_FLAGS
 from podyard.kubectl.rollouts import TEMPLATES, change_each
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG
 from podyard.kubectl.writing import manager_flag
 
 _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"

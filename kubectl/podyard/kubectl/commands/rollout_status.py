@@ -9,10 +9,11 @@ from typing import Any
 from podyard.kubectl import replicasets
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info
+from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.rollouts import targets
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG
 from podyard.kubectl.watching import follow_object
 
 Object = Mapping[str, Any]

@@ -8,11 +8,12 @@ from podyard.kubectl import replicasets
 from podyard.kubectl.commands import Command
 from podyard.kubectl.commands.rollout_history import describe_template
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info
+from podyard.kubectl.finder import Info
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.rollouts import targets
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG
 from podyard.kubectl.writing import LAST_APPLIED, Writer
 
 _KEPT = (

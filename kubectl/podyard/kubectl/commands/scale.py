@@ -6,10 +6,11 @@ import time
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import ApiError, CommandError, raise_all
-from podyard.kubectl.finder import FILE_FLAGS, SELECTOR_FLAG, Info, find, wanted
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.printers import DRY_RUN_FLAG, OUTPUT_FLAGS, dry_run, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.watching import TimedOut, follow_object
 from podyard.kubectl.writing import Writer
 

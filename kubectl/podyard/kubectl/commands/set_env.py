@@ -10,11 +10,12 @@ from typing import Any
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.errors import CommandError, raise_all
-from podyard.kubectl.finder import Info, Wanted, find
+from podyard.kubectl.finder import Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.pairs import split
 from podyard.kubectl.podtemplates import CONTAINERS_FLAG, SET_FLAGS, change, chosen, containers, replaced
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import Wanted
 
 _REFERENCES = {"ConfigMap": "configMapKeyRef", "Secret": "secretKeyRef"}
 

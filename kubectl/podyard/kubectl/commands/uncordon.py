@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from podyard.kubectl.commands import Command
 from podyard.kubectl.cordoning import nodes, set_schedulable
-from podyard.kubectl.finder import SELECTOR_FLAG
 from podyard.kubectl.printers import DRY_RUN_FLAG
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import SELECTOR_FLAG
 
 
 def run(session: Session) -> None:

@@ -9,21 +9,13 @@ from typing import Any
 from podyard.kubectl.commands import Command
 from podyard.kubectl.deletion import FOREVER, wait_until_gone
 from podyard.kubectl.errors import ApiError, CommandError
-from podyard.kubectl.finder import (
-    ALL_NAMESPACES_FLAG,
-    FIELD_SELECTOR_FLAG,
-    FILE_FLAGS,
-    SELECTOR_FLAG,
-    Found,
-    Info,
-    find,
-    wanted,
-)
+from podyard.kubectl.finder import Found, Info, find
 from podyard.kubectl.flags import Flag
 from podyard.kubectl.gotext import go_print
 from podyard.kubectl.jsonpath import JsonPath, relaxed
 from podyard.kubectl.printers import OUTPUT_FLAGS, printer_for
 from podyard.kubectl.session import Session
+from podyard.kubectl.wanted import ALL_NAMESPACES_FLAG, FIELD_SELECTOR_FLAG, FILE_FLAGS, SELECTOR_FLAG, wanted
 from podyard.kubectl.watching import TimedOut, follow_object
 
 Met = Callable[[dict[str, Any]], bool]

@@ -9,7 +9,8 @@ from podyard.kubectl import yamltext
 from podyard.kubectl.errors import CommandError
 from podyard.kubectl.gotemplate import Template, TemplateError
 from podyard.kubectl.gotext import go_syntax
-from podyard.kubectl.jsonpath import JsonPath, JsonPathError
+from podyard.kubectl.jsonpath import JsonPath
+from podyard.kubectl.jsonpath_parser import JsonPathError
 from podyard.kubectl.jsontext import indented
 
 
