@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from podyard.cli import statefile
 from podyard.process.main import UserError
-
-FORMAT = 1
-"""Of a data directory. A newer one is refused, an older one would be migrated."""
 
 DEFAULT_NAME = "podyard"
 MAX_INDEX = 28
@@ -147,34 +143,14 @@ class ClusterConfig:
     def save(self) -> None:
         """Write it into the data directory, all or nothing."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = self.path / "cluster.json"
-        draft = target.with_suffix(".tmp")
-        draft.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
-        os.replace(draft, target)
+        statefile.save(self.path / "cluster.json", asdict(self))
 
 
 def load(data_dir: Path) -> ClusterConfig | None:
     """The cluster that lives in a directory; None when there is none. UserError when unreadable."""
-    file = data_dir / "cluster.json"
-    try:
-        text = file.read_text()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    try:
-        fields = json.loads(text)
-        version = fields.pop("format")
-        if version != FORMAT:
-            raise UserError(
-                f"{file} has format {version}, made by another podyard; this one reads format {FORMAT}. "
-                "Nothing was changed: use that podyard, or another --data-dir"
-            )
-        return ClusterConfig(**{**fields, "data_dir": str(data_dir)})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{file} is damaged. Nothing was changed: restore it from a backup, or use another --data-dir"
-        ) from None
+    return statefile.load(
+        data_dir / "cluster.json", lambda fields: ClusterConfig(**{**fields, "data_dir": str(data_dir)})
+    )
 
 
 def check_name(name: str) -> str:

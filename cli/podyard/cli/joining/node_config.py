@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from podyard.cli import statefile
 from podyard.cli.joining.settings import Settings
-from podyard.process.certificates import write_file
-from podyard.process.main import UserError
-
-FORMAT = 1
-"""Of the file. A newer one is refused, an older one would be migrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +46,17 @@ class NodeConfig:
 
     def save(self) -> None:
         """Write it into the data directory, all or nothing."""
-        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
-        write_file(_file(self.path), text.encode(), 0o644)
+        statefile.save(_file(self.path), asdict(self))
 
 
 def load(data_dir: Path) -> NodeConfig | None:
     """The node whose state is in a directory; None when there is none. Raises UserError when unreadable."""
-    file = _file(data_dir)
-    try:
-        fields = json.loads(file.read_text())
-        version = fields.pop("format")
-        if version != FORMAT:
-            raise UserError(
-                f"{file} has format {version}, made by another podyard; this one reads format {FORMAT}. "
-                "Nothing was changed: use that podyard, or another --data-dir"
-            )
+
+    def make(fields: dict[str, Any]) -> NodeConfig:
         settings = Settings(**fields.pop("settings"))
         return NodeConfig(**{**fields, "settings": settings, "data_dir": str(data_dir)})
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{file} is damaged. Nothing was changed: restore it, or use another --data-dir"
-        ) from None
+
+    return statefile.load(_file(data_dir), make)
 
 
 def _file(data_dir: Path) -> Path:
