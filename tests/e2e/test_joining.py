@@ -289,7 +289,7 @@ def test_a_budget_holds_a_drain_up(hosts: Hosts) -> None:
         hosts.kubectl("uncordon", "node1")
 
 
-def test_a_certificate_for_a_person(hosts: Hosts, tmp_path: Path) -> None:
+def test_a_certificate_for_a_person(hosts: Hosts) -> None:
     from tests.support.certificates import encoded_request
 
     for number, kubectl in enumerate((hosts.kubectl, hosts.builtin)):

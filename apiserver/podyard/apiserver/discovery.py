@@ -117,6 +117,11 @@ def api_group(group: str) -> Object:
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
+def _other_names(resource: Resource) -> Object:
+    names = {"shortNames": resource.short_names, "categories": resource.categories}
+    return {key: list(value) for key, value in names.items() if value}
+
+
 def _served(group: str, version: str) -> Iterable[Resource]:
     return sorted((r for r in RESOURCES if (r.group, r.version) == (group, version)), key=lambda r: r.plural)
 
@@ -132,11 +137,8 @@ def resource_list(group: str, version: str) -> bytes:
             "namespaced": resource.namespaced,
             "kind": resource.kind,
             "verbs": list(resource.verbs),
+            **_other_names(resource),
         }
-        if resource.short_names:
-            entry["shortNames"] = list(resource.short_names)
-        if resource.categories:
-            entry["categories"] = list(resource.categories)
         entries.append(entry)
         entries.extend(_subresource_entry(resource, sub) for sub in resource.subresources)
     group_version = f"{group}/{version}" if group else version
@@ -208,11 +210,8 @@ def _resource_discovery(resource: Resource) -> Object:
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
+        **_other_names(resource),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
     if resource.subresources:
         entry["subresources"] = [
             {

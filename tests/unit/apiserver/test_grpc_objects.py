@@ -115,7 +115,7 @@ async def test_the_user_is_in_the_certificate(server: RunningApiserver) -> None:
         await client.close()
 
 
-async def test_nobody_without_a_certificate_of_the_cluster(server: RunningApiserver, tmp_path: Path) -> None:
+async def test_nobody_without_a_certificate_of_the_cluster(server: RunningApiserver) -> None:
     credentials = grpc.ssl_channel_credentials(server.tls.ca.read_bytes())
     async with grpc.aio.secure_channel(server.target, credentials) as channel:
         with pytest.raises(TimeoutError):

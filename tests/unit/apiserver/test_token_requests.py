@@ -169,7 +169,7 @@ async def test_review(server: RunningApiserver, client: Client) -> None:
     assert code == 400
 
 
-async def test_others_can_verify(server: RunningApiserver, client: Client) -> None:
+async def test_others_can_verify(server: RunningApiserver) -> None:
     _, metadata = await rest(server, "GET", "/.well-known/openid-configuration")
     assert metadata["issuer"] == ISSUER
     assert metadata["jwks_uri"].endswith("/openid/v1/jwks")

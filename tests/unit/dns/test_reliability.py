@@ -157,7 +157,7 @@ async def test_a_process_without_descriptors_serves_on() -> None:
             await process.wait()
 
 
-async def test_a_killed_process_is_back_with_its_names(tmp_path: object) -> None:
+async def test_a_killed_process_is_back_with_its_names() -> None:
     """What restarts it does so at once; here it is the test."""
     address = fresh_address()
     lists = {"services": [service("web", "127.96.3.4")], "namespaces": [{"metadata": {"name": "default"}}]}

@@ -188,7 +188,7 @@ async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         (tmp_path / "notify").unlink()
 
 
-async def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
+async def test_an_address_in_use_is_an_error() -> None:
     address = fresh_address()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -197,7 +197,7 @@ async def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
             check_address(address, PORT)
 
 
-async def test_a_worker_that_cannot_start_is_the_end(tmp_path: Path) -> None:
+async def test_a_worker_that_cannot_start_is_the_end() -> None:
     async with objects_api({}) as api:
         words = command(api, fresh_address(), "--workers", "2", "--metrics-address", "127.0.0.1:x")
         process = await asyncio.create_subprocess_exec(*words, stderr=subprocess.PIPE)
@@ -209,7 +209,7 @@ async def test_a_worker_that_cannot_start_is_the_end(tmp_path: Path) -> None:
     assert "Traceback" not in output.decode()
 
 
-async def test_less_than_one_worker(tmp_path: Path) -> None:
+async def test_less_than_one_worker() -> None:
     async with objects_api({}) as api:
         process = await asyncio.create_subprocess_exec(
             *command(api, fresh_address(), "--workers", "0"), stderr=subprocess.PIPE

@@ -35,7 +35,7 @@ def test_a_directory(tmp_path: Path, source: Path, name: str, prefix: str) -> No
     assert ((root / "a").read_text(), (root / "d" / "b").read_text()) == ("one", "two")
 
 
-def test_a_file_does_not_replace_a_directory(tmp_path: Path, source: Path) -> None:
+def test_a_file_does_not_replace_a_directory(source: Path) -> None:
     with pytest.raises(CommandError, match=f"open {source}: is a directory"):
         unpack(packed(source / "a", "a"), "a", source, pytest.fail)
 

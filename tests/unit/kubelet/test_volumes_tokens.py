@@ -68,7 +68,7 @@ async def test_what_is_asked(tokens: Tokens, server: FakeServer) -> None:
     assert server.asked[1][1]["spec"]["audiences"] == ["vault"]
 
 
-async def test_a_token_is_renewed_at_80_percent(tokens: Tokens, server: FakeServer, clock: FakeClock) -> None:
+async def test_a_token_is_renewed_at_80_percent(tokens: Tokens, clock: FakeClock) -> None:
     first = await tokens.get(POD, HOUR)
     assert first.renew_at == clock.now() + 2880
     clock.advance(2879)

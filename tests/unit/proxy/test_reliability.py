@@ -34,7 +34,7 @@ def free(runtime: Runtime) -> int:
 
 
 @contextlib.asynccontextmanager
-async def nothing_is_kept(runtime: Runtime, address: str) -> AsyncIterator[None]:
+async def nothing_is_kept(runtime: Runtime) -> AsyncIterator[None]:
     """All descriptors come back, but for the few pipes that are kept for reuse."""
     before = free(runtime)
     yield
@@ -53,7 +53,7 @@ async def test_slow_clients(runtime: Runtime, address: str) -> None:
     """Slow loris: a byte now and then, and never a whole request."""
     async with backend(echo, address) as endpoint:
         with proxied(runtime, address, endpoint):
-            async with nothing_is_kept(runtime, address):
+            async with nothing_is_kept(runtime):
                 slow = [await connect(address) for _ in range(BAD)]
                 for _ in range(5):
                     for reader, writer in slow:
@@ -67,7 +67,7 @@ async def test_slow_clients(runtime: Runtime, address: str) -> None:
 async def test_clients_that_say_nothing_and_vanish(runtime: Runtime, address: str) -> None:
     async with backend(echo, address) as endpoint:
         with proxied(runtime, address, endpoint):
-            async with nothing_is_kept(runtime, address):
+            async with nothing_is_kept(runtime):
                 silent = [socket.create_connection((address, 80)) for _ in range(BAD)]
                 await until(lambda: runtime.counters.of(SERVICE).active == BAD)
                 await serves(address)
@@ -96,7 +96,7 @@ async def test_clients_that_never_read(
 
     async with backend(pour, address) as endpoint:
         with proxied(runtime, address, endpoint):
-            async with nothing_is_kept(runtime, address):
+            async with nothing_is_kept(runtime):
                 deaf = [socket.create_connection((address, 80)) for _ in range(MOST + 20)]
                 for sock in deaf:
                     sock.send(b"x")
@@ -123,7 +123,7 @@ async def test_an_endpoint_that_accepts_and_never_answers(runtime: Runtime, addr
 
     async with backend(hang, address) as bad, backend(echo, address) as good:
         with proxied(runtime, address, bad, good):
-            async with nothing_is_kept(runtime, address):
+            async with nothing_is_kept(runtime):
                 asking = [asyncio.create_task(ask(address, b"%d" % number)) for number in range(BAD)]
                 await until(lambda: len(hung) == BAD // 2)
                 await until(lambda: sum(task.done() for task in asking) == BAD // 2)
@@ -164,7 +164,7 @@ async def test_the_accept_queue_overflows(
     counters = runtime.counters.of(SERVICE)
     async with backend(echo, address) as endpoint:
         with proxied(runtime, address, endpoint):
-            async with nothing_is_kept(runtime, address):
+            async with nothing_is_kept(runtime):
                 reader, writer = await connect(address)
                 await until(lambda: counters.active == 1)
                 taken = free(runtime)
