@@ -17,7 +17,7 @@ def plugin_token(plugin: Mapping[str, Any]) -> str:
     version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
     asked = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
     environment = {**os.environ, "KUBERNETES_EXEC_INFO": json.dumps(asked)}
-    environment |= {str(pair["name"]): str(pair["value"]) for pair in plugin.get("env") or ()}
+    environment |= {str(pair.get("name", "")): str(pair.get("value", "")) for pair in plugin.get("env") or ()}
     try:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         return str(json.loads(done.stdout)["status"]["token"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from podyard.kubectl import yamltext
+from podyard.kubectl.configtypes import problems
 from podyard.kubectl.errors import CommandError, PlainError
 from podyard.kubectl.output import system_text
 
@@ -109,6 +110,8 @@ def read(path: Path) -> dict[str, Any] | None:
         return {}
     if not isinstance(document, dict):
         raise CommandError(f'error loading config file "{path}": it is no kubeconfig')
+    for problem in problems(document):
+        raise CommandError(f'error loading config file "{path}": {problem}')
     return document
 
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from podyard.kubectl import yamltext
 from podyard.kubectl.errors import CommandError
-from podyard.kubectl.jsontext import compact
+from podyard.kubectl.jsontext import cannot_unmarshal, compact, type_name
 
 EXTENSIONS = (".json", ".yaml", ".yml")
 STDIN = "STDIN"
@@ -133,7 +133,7 @@ def _flatten(document: Any, source: str) -> Iterator[Document]:
         return
     if not isinstance(document, dict):
         raise CommandError(
-            f"error parsing {source}: json: cannot unmarshal {_go_type(document)} into Go value of type "
+            f"error parsing {source}: json: cannot unmarshal {type_name(document)} into Go value of type "
             "map[string]interface {}"
         )
     for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
@@ -141,10 +141,7 @@ def _flatten(document: Any, source: str) -> Iterator[Document]:
             text = compact(document)
             raise CommandError(f"unable to decode \"{source}\": Object '{name}' is missing in '{text}'")
     for value, where, wanted in _wrong_types(document):
-        raise CommandError(
-            f'unable to decode "{source}": json: cannot unmarshal {_go_type(value)} into Go struct field '
-            f"{where} of type {wanted}"
-        )
+        raise CommandError(f'unable to decode "{source}": {cannot_unmarshal(value, where, wanted)}')
     if not document["kind"].endswith("List") or "items" not in document:
         yield source, document
         return
@@ -175,11 +172,3 @@ def _wrong_types(document: dict[str, Any]) -> Iterator[tuple[Any, str, str]]:
         for value in (values or {}).values():
             if not isinstance(value, (str, NoneType)):
                 yield value, f"ObjectMeta.metadata.{field}", "string"
-
-
-def _go_type(value: Any) -> str:
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        return "array"
-    return "string" if isinstance(value, str) else "bool" if isinstance(value, bool) else "number"

@@ -46,7 +46,11 @@ class Transport:
 
     def __init__(self, target: Target, *, timeout: float = 0, verbosity: int = 0) -> None:
         self.server = target.server
-        self._split = urlsplit(target.server)
+        try:
+            self._split = urlsplit(target.server)
+            self._port = self._split.port
+        except ValueError:
+            raise CommandError(f'host must be a URL or a host:port pair: "{target.server}"') from None
         self._target = target
         self._timeout = timeout or None
         self._verbosity = verbosity
@@ -120,7 +124,11 @@ class Transport:
         headers = {"User-Agent": "podyard-kubectl", **more}
         if self._authorization:
             headers["Authorization"] = self._authorization
-        return {**headers, **impersonation(self._target.user)}
+        headers |= impersonation(self._target.user)
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise CommandError(f'net/http: invalid header field value for "{name}"')
+        return headers
 
     @property
     def warnings(self) -> int:
@@ -144,17 +152,20 @@ class Transport:
 
     def endpoint(self) -> Endpoint:
         """Where the server is. Raises CommandError for certificates that cannot be read."""
+        proxy = self._target.cluster.get("proxy-url")
+        if proxy:
+            raise CommandError(f"proxy-url {proxy}: connections through a proxy are not supported")
         host = self._split.hostname or "localhost"
         if self._split.scheme != "https":
             if self._split.scheme != "http":
                 raise PlainError(
                     f'Unable to connect to the server: unsupported protocol scheme "{self._split.scheme}"'
                 )
-            return Endpoint(host, self._split.port or 80, None, None)
+            return Endpoint(host, self._port or 80, None, None)
         if self._context is None:
             self._context = tls_context(self._target)
         name = str(self._target.cluster.get("tls-server-name") or host)
-        return Endpoint(host, self._split.port or 443, self._context, name)
+        return Endpoint(host, self._port or 443, self._context, name)
 
     def _connect(self) -> http.client.HTTPConnection:
         end = self.endpoint()

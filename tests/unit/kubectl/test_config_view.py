@@ -54,3 +54,35 @@ def test_a_file_that_is_not_there(config: Path, capsys: pytest.CaptureFixture[st
     certificate.unlink()
     assert main(["config", "view", "--flatten"]) == 1
     assert capsys.readouterr().err == f"error: open {certificate}: no such file or directory\n"
+
+
+def test_set_writes_what_can_be_read_again(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, value in (
+        ("clusters.a.insecure-skip-tls-verify", "true"),
+        ("users.me.as-groups", "x,y"),
+        ("users.me.token", "5"),
+    ):
+        assert main(["config", "set", path, value]) == 0
+    capsys.readouterr()
+    assert main(["config", "view", "--raw"]) == 0
+    document = yaml.safe_load(capsys.readouterr().out)
+    assert document["clusters"] == [{"name": "a", "cluster": {"insecure-skip-tls-verify": True}}]
+    user = document["users"][0]["user"]
+    assert (user["token"], user["as-groups"]) == ("5", ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("clusters.a.insecure-skip-tls-verify", "invalid syntax"),
+        ("users.me.exec", "users have no field exec that is set to a value"),
+        ("clusters.a.nonsense", "clusters have no field nonsense that is set to a value"),
+    ],
+)
+def test_set_refuses_what_could_not_be_read(
+    config: Path, path: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = config.read_bytes()
+    assert main(["config", "set", path, "x"]) == 1
+    assert capsys.readouterr().err.endswith(f"{problem}\n")
+    assert config.read_bytes() == before

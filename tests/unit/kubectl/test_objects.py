@@ -134,6 +134,8 @@ def test_impersonation_that_is_refused(user: dict[str, object]) -> None:
     [
         ("https://127.0.0.1:{port}", "The connection to the server 127.0.0.1:{port} was refused"),
         ("127.0.0.1:{port}", "The connection to the server 127.0.0.1:{port} was refused"),
+        ("https://127.0.0.1:x", 'host must be a URL or a host:port pair: "https://127.0.0.1:x"'),
+        ("https://[::1", 'host must be a URL or a host:port pair: "https://[::1"'),
         ("ftp://127.0.0.1", 'unsupported protocol scheme "ftp"'),
         ("https://nothing.invalid", "lookup nothing.invalid: no such host"),
     ],
@@ -183,6 +185,9 @@ def test_servers_that_do_not_answer(server: str, problem: str) -> None:
             "unable to use the client certificate and its key: [SSL] PEM lib",
         ),
         ({}, {"tokenFile": "{dir}"}, "unable to read tokenFile {dir}: is a directory"),
+        ({}, {"token": "a\nb"}, 'net/http: invalid header field value for "Authorization"'),
+        ({}, {"as": "\u20ac"}, 'net/http: invalid header field value for "Impersonate-User"'),
+        ({"proxy-url": "http://p"}, {}, "proxy-url http://p: connections through a proxy are not supported"),
     ],
 )
 def test_certificates_and_tokens_that_cannot_be_used(
@@ -199,6 +204,23 @@ def test_certificates_and_tokens_that_cannot_be_used(
     [
         ("{.items[*]}", "yaml: line 1: "),
         ("- a", "it is no kubeconfig"),
+        ("kind: Pod", "it is no kubeconfig: its kind is Pod, and not Config"),
+        ("apiVersion: v9", "it is no kubeconfig: its apiVersion is v9, and not v1"),
+        ("clusters: foo", "json: cannot unmarshal string into Go struct field Config.clusters of type array"),
+        ("users: [5]", "json: cannot unmarshal number into Go struct field Config.users of type object"),
+        (
+            "contexts: [null]",
+            "json: cannot unmarshal null into Go struct field Config.contexts of type object",
+        ),
+        (
+            "clusters: [{cluster: {server: 5}}]",
+            "number into Go struct field Config.clusters.cluster.server of",
+        ),
+        (
+            "users: [{user: {exec: {args: a}}}]",
+            "string into Go struct field Config.users.user.exec.args of type",
+        ),
+        ("current-context: [a]", "array into Go struct field Config.current-context of type string"),
         (b"\xff\xfe\x00", "no text in UTF-8"),
         (None, "read {path}: is a directory"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podyard.kubectl import kubeconfig
 from podyard.kubectl.commands import Command
 from podyard.kubectl.configfiles import change, set_current
+from podyard.kubectl.configtypes import parse
 from podyard.kubectl.errors import CommandError, UsageError
 from podyard.kubectl.session import Session
 
@@ -19,7 +20,11 @@ def run(session: Session) -> int:
     if path == "current-context":
         set_current(session, value)
     elif section in kubeconfig.SECTIONS and name:
-        change(session, section, name, lambda content: {**content, field: value})
+        try:
+            parsed = parse(section, field, value)
+        except ValueError as error:
+            raise CommandError(f"set {path}: {error}") from None
+        change(session, section, name, lambda content: {**content, field: parsed})
     else:
         raise CommandError(
             f"set {path}: expected current-context, or clusters, contexts or users with .NAME.FIELD"
