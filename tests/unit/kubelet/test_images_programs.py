@@ -132,6 +132,28 @@ async def test_built_in_nginx_answers_who_came_while_it_was_told_to_quit(
     assert (await pods.runtime.container_status(container)).exit_code == 0
 
 
+async def test_nginx_waits_for_the_first_request_of_a_connection(pods: Pods, catalog: ImageCatalog) -> None:
+    """Who has connected before it was told to quit, and is busy."""
+    ip = fresh_ip()
+    container = await pods.run_image(await catalog.pull_image("nginx"), ip, ports=PORTS)
+    await http(ip, "GET /")  # it takes signals
+    reader, writer = await asyncio.open_connection(ip, 8080)
+    stopped = asyncio.create_task(pods.runtime.stop_container(container, 30))
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                (await asyncio.open_connection(ip, 8080))[1].close()
+            except OSError:  # it listens no more
+                break
+    done, _ = await asyncio.wait([stopped], timeout=0.5)
+    assert not done
+    writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+    await stopped
+    assert (await pods.runtime.container_status(container)).exit_code == 0
+
+
 async def test_nginx_command_line(pods: Pods, catalog: ImageCatalog) -> None:
     container = await pods.run_image(await catalog.pull_image("nginx:1.25"), fresh_ip(), ports=PORTS)
     version = await pods.runtime.exec_sync(container, ["nginx", "-v"], 20)

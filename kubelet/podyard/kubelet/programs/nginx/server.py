@@ -25,6 +25,7 @@ from aiohttp.web_server import Server  # noqa: E402
 if TYPE_CHECKING:
     import ssl
 
+    from aiohttp.web_protocol import RequestHandler
     from aiohttp.web_request import BaseRequest
 
     Sockets = list[tuple[socket.socket, ssl.SSLContext | None]]
@@ -38,6 +39,12 @@ LINGER_SECONDS = 0.1
 In a cluster the signal and the news that this endpoint is gone are on their way at the same time: a
 connection that comes in between would be cut off before its request is read.
 """
+FIRST_REQUEST_SECONDS = 5.0
+"""How long SIGQUIT waits for the first request of a connection, as nginx does (client_header_timeout there).
+
+A client that has connected to a busy machine, or from one, is at no fault.
+"""
+LOOK_SECONDS = 0.02
 ERROR_PAGE = (
     "<html>\r\n<head><title>{what}</title></head>\r\n<body>\r\n<center><h1>{what}</h1></center>\r\n"
     "<hr><center>nginx/{version}</center>\r\n</body>\r\n</html>\r\n"
@@ -126,13 +133,28 @@ async def _serve(site: Site, sockets: Sockets) -> None:
 
 
 async def _finish(server: Server, listeners: list[asyncio.Server], grace: float) -> None:
-    linger = LINGER_SECONDS if grace else 0.0
-    await asyncio.sleep(linger)
+    if grace:
+        for _ in range(round(LINGER_SECONDS / LOOK_SECONDS)):  # a machine that stands still takes one of them
+            await asyncio.sleep(LOOK_SECONDS)
     for listener in listeners:
         listener.close()
-    await asyncio.sleep(linger)  # what was accepted last has yet to send its request
+    if grace:
+        await _first_requests(server)
     server.pre_shutdown()
     await server.shutdown(grace)
+
+
+async def _first_requests(server: Server) -> None:
+    """Wait until every connection has had one; what was accepted last becomes a connection only now."""
+    for _ in range(round(FIRST_REQUEST_SECONDS / LOOK_SECONDS)):
+        await asyncio.sleep(LOOK_SECONDS)
+        if not any(map(_is_new, server.connections)):
+            return
+
+
+def _is_new(connection: RequestHandler) -> bool:
+    """Whether nothing has been asked on it yet. aiohttp counts, but tells nobody."""
+    return getattr(connection, "_request_count", 1) == 0
 
 
 def _listen(address: str, port: int) -> socket.socket:
