@@ -209,6 +209,31 @@ async def test_a_node_goes_on_without_the_server(tmp_path: Path, server: Server)
     assert await become(Wish("n", tmp_path / "node", "", "", "", "", "")) == Joined(gone, reached=False)
 
 
+@pytest.mark.parametrize("how", ["not yet", "no more"])
+async def test_a_node_goes_on_beside_a_server_that_begins_or_ends(
+    tmp_path: Path, server: Server, how: str
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if how == "no more":
+            assert request.transport is not None
+            request.transport.abort()
+        return web.json_response({"message": "not yet"}, status=503)
+
+    joined = (await become(server.wish(tmp_path))).node
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    tls = server.api.authority.issue("server", address="127.0.0.1")
+    runner = await serve(app, "127.0.0.1", 0, server_tls(tls.cert, tls.key, tls.ca))
+    try:
+        elsewhere = replace(joined, api=f"127.0.0.1:{runner.addresses[0][1]}")
+        elsewhere.save()
+        assert await become(Wish("n", tmp_path / "node", "", "", "", "", "")) == Joined(
+            elsewhere, reached=False
+        )
+    finally:
+        await runner.cleanup()
+
+
 async def test_a_node_whose_certificate_has_ended_needs_a_token(tmp_path: Path, server: Server) -> None:
     joined = (await become(server.wish(tmp_path))).node
     joined.client_file.write_text("")

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from podyard.api.objects import is_ready
-from podyard.cli.joining.rest import Answer, Rest
+from podyard.cli.joining.rest import Answer, Rest, Unreachable
 from podyard.cli.joining.settings import (
     SETTINGS_NAME,
     SETTINGS_NAMESPACE,
@@ -35,6 +35,8 @@ async def fetch_settings(rest: Rest) -> Settings:
             "the server does not take this token: it is wrong, its time is over or it was deleted; on the "
             "server `podyard token create --print-join-command` makes a new one"
         )
+    if answer.code >= 500:
+        raise Unreachable(f"the server cannot answer now: {answer.message}")
     if answer.code != 200:
         raise UserError(f"the server does not tell what a node must know: {answer.message}")
     try:

@@ -98,7 +98,9 @@ class Rest:
             raise Unreachable(f"cannot reach {self._server}: no answer within {TIMEOUT.total:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(f"cannot reach {self._server}: {_reason(error.os_error)}") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientConnectionError, OSError) as error:  # it ends, or has only begun
+            raise Unreachable(f"cannot reach {self._server}: {error}") from None
+        except (aiohttp.ClientError, ValueError) as error:
             raise UserError(f"{self._server} does not answer as a podyard server does: {error}") from None
 
     def _untrusted(self, error: Exception) -> UserError:
