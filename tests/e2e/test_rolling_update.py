@@ -76,12 +76,15 @@ def test_scaling_down_and_up(namespace: Namespace, load: Load) -> None:
 
 
 def test_a_server_that_knows_no_graceful_end(namespace: Namespace, load: Load) -> None:
-    """SIGTERM ends it in the middle of a request; its preStop hook gives it the time to finish."""
+    """SIGTERM ends it in the middle of a request; its preStop hook gives it the time to finish.
+
+    Which is longer than the requests that are under way at once take on a machine that has no time for them.
+    """
     container = {
         "name": "nginx",
         "image": "python:3",
         "command": ["python3", "-c", SERVER],
-        "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
     }
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
     namespace.kubectl("patch", "deployment", "web", "-p", json.dumps(patch))
