@@ -17,6 +17,10 @@ Event = tuple[str, dict[str, Any]]
 """The type (ADDED, MODIFIED, DELETED) and the object."""
 
 
+class WatchError(ApiError):
+    """The server ended a watch with an event of type ERROR."""
+
+
 def watch(
     session: Session,
     resource: Resource,
@@ -28,7 +32,7 @@ def watch(
 ) -> Iterator[Event]:
     """Changes, until the watch ends: by the server, by its own end, or after `timeout` seconds.
 
-    Raises ApiError for ERROR.
+    Raises ApiError when it is refused, WatchError for ERROR.
     """
     asked = {**query, "watch": "true"}
     if timeout > 0:
@@ -38,7 +42,7 @@ def watch(
         for line in stream:
             event = json.loads(line)
             if event["type"] == "ERROR":
-                raise ApiError(event["object"])
+                raise WatchError(event["object"])
             if event["type"] != "BOOKMARK":
                 yield event["type"], event["object"]
 

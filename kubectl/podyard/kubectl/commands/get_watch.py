@@ -7,15 +7,15 @@ from typing import Any
 
 from podyard.kubectl import printers
 from podyard.kubectl.commands.get import object_printer, table_options
-from podyard.kubectl.errors import ApiError, CommandError
+from podyard.kubectl.errors import CommandError
 from podyard.kubectl.finder import Info, find, lists
 from podyard.kubectl.jsontext import compact
-from podyard.kubectl.printers.table import TablePrinter
+from podyard.kubectl.printers.table import TablePrinter, status_table
 from podyard.kubectl.session import Session
 from podyard.kubectl.tabwriter import TabWriter
 from podyard.kubectl.transport import JSON, TABLE, DeadlineError
 from podyard.kubectl.wanted import Request, Wanted, plan, wanted
-from podyard.kubectl.watching import watch
+from podyard.kubectl.watching import WatchError, watch
 
 
 def run_watch(session: Session) -> int:
@@ -68,20 +68,15 @@ def _version(document: dict[str, Any]) -> str:
 
 
 def _follow(session: Session, request: Request, query: dict[str, str], shower: _Shower) -> int:
-    """Show changes; a watch that the server ends is taken up where it ended."""
-    while True:
-        try:
-            for event, obj in watch(
-                session, request.resource, request.namespace, query, accept=shower.accept
-            ):
-                query["resourceVersion"] = _version(obj) or query["resourceVersion"]
-                shower.show(obj, event)
-        except DeadlineError:
-            return 0
-        except ApiError as error:
-            if error.http_code == 410:
-                return 0
-            raise
+    """Show changes until the watch ends. It is not taken up again, and however it ends, that is no error."""
+    try:
+        for event, obj in watch(session, request.resource, request.namespace, query, accept=shower.accept):
+            shower.show(obj, event)
+    except WatchError as error:
+        shower.show(error.status, "ERROR")
+    except DeadlineError:
+        pass
+    return 0
 
 
 class _Shower:
@@ -103,7 +98,8 @@ class _Shower:
     def show(self, document: dict[str, Any], event: str) -> None:
         """Write one object or table."""
         if self._printer is None:
-            self._table.print(document, event if self._events else "")
+            table = status_table(document) if document.get("kind") == "Status" else document
+            self._table.print(table, event if self._events else "")
             self._session.out(self._writer.flush())
         else:
             items = document.get("items") if str(document.get("kind", "")).endswith("List") else None

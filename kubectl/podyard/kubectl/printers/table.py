@@ -111,3 +111,13 @@ def plain_table(objects: list[dict[str, Any]], now: float) -> dict[str, Any]:
             for obj in objects
         ],
     }
+
+
+def status_table(status: dict[str, Any]) -> dict[str, Any]:
+    """A table of a Status, of which the server makes none."""
+    names = ("Status", "Reason", "Message")
+    return {
+        "kind": "Table",
+        "columnDefinitions": [{"name": name, "type": "string"} for name in names],
+        "rows": [{"cells": [status.get(name.lower(), "") for name in names]}],
+    }
