@@ -21,10 +21,16 @@ def sort_objects(objects: list[dict[str, Any]], field: str) -> list[dict[str, An
 
 
 def sort_tables(tables: list[dict[str, Any]], field: str) -> None:
-    """Sort the rows of each table in place by a field of the rows' objects."""
+    """Sort the rows of each table in place by a field of the rows' objects.
+
+    Raises CommandError when none of several has it. The stock kubectl has the same error, but loses it and
+    says "No resources found" (https://github.com/kubernetes/kubectl/issues/1343).
+    """
     expression = _expression(field)
     for table in tables:
         rows = table.get("rows") or []
+        if len(rows) < 2:
+            continue
         keys = _keys([row.get("object") or {} for row in rows], expression)
         table["rows"] = [rows[i] for i in sorted(range(len(rows)), key=lambda i: keys[i])]
 
