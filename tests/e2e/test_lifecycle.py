@@ -154,6 +154,21 @@ def test_two_clusters_side_by_side(cluster: Cluster, own_cluster: Cluster) -> No
     assert printed["clusters"][0]["cluster"]["server"] == own_cluster.config.api_url
 
 
+def test_a_kubeconfig_that_cannot_be_used_is_told_of_before_the_start(own_cluster: Cluster) -> None:
+    file = own_cluster.home / ".kube" / "config"
+    file.mkdir(parents=True)
+    refused = own_cluster.podyard("up", "-d", ok=False)
+    said = f"your kubeconfig {file} cannot be read, and was left alone: Is a directory\n"
+    assert (refused.code, refused.err) == (1, f"podyard: {said}")
+    state = own_cluster.home / ".podyard" / own_cluster.name
+    assert not list(state.glob("logs/apiserver*")), "nothing was started"
+    purged = own_cluster.podyard("down", "--purge", ok=False)
+    name = own_cluster.name
+    gone = f"cluster {name} is removed, its context 'podyard-{name}' is not"
+    assert (purged.code, purged.err) == (1, f"podyard: {gone}: {said}")
+    assert not state.exists()
+
+
 def test_a_taken_port_is_named(own_cluster: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -9,6 +9,7 @@ import yaml
 
 from podyard.cli.cluster import kubeconfig, pki
 from podyard.cli.cluster.config import ClusterConfig
+from podyard.cli.joining.kept import KeptCluster
 from podyard.process.main import UserError
 
 THEIRS = {
@@ -61,14 +62,46 @@ def test_other_entries_stay_as_they_are(
     assert read(file) == {**THEIRS, "current-context": ""}
 
 
-@pytest.mark.parametrize("content", ["- a\n- b\n", "{unclosed", "just text"])
+@pytest.mark.parametrize("content", ["- a\n- b\n", "{unclosed", "just text", "users: 1", "users: [me]", "\0"])
 def test_a_file_that_is_no_kubeconfig_is_left_alone(cluster: ClusterConfig, content: str) -> None:
     file = kubeconfig.user_file()
     file.parent.mkdir()
     file.write_text(content)
-    with pytest.raises(UserError, match="was left alone"):
-        kubeconfig.add_context(cluster)
+    for use in (kubeconfig.check_user_file, lambda: kubeconfig.add_context(cluster)):
+        with pytest.raises(UserError, match=r"^your kubeconfig .* was left alone.*$") as raised:
+            use()
+        assert "\n" not in str(raised.value)
     assert file.read_text() == content
+
+
+def test_a_file_that_can_be_used(cluster: ClusterConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubeconfig.check_user_file()
+    assert not kubeconfig.user_file().parent.exists()
+    kubeconfig.add_context(cluster)
+    kubeconfig.check_user_file()
+    monkeypatch.setenv("KUBECONFIG", "new")  # in the working directory
+    kubeconfig.check_user_file()
+
+
+def test_a_folder_that_cannot_be_written(cluster: ClusterConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/proc/self/config")  # nor by root
+    with pytest.raises(
+        UserError, match=r"^your kubeconfig /proc/self/config cannot be written: /proc/\d+ is not"
+    ):
+        kubeconfig.check_user_file()
+    (Path.home() / ".kube").write_text("")
+    monkeypatch.delenv("KUBECONFIG")
+    with pytest.raises(UserError, match=r"^your kubeconfig .*/\.kube/config cannot be (read|written).*: "):
+        kubeconfig.check_user_file()
+
+
+def test_what_is_purged_is_gone_whatever_the_kubeconfig_is(cluster: ClusterConfig) -> None:
+    kubeconfig.user_file().mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r"^cluster podyard is removed, its context 'podyard' is not: your kube"
+    ):
+        KeptCluster(cluster).purge()
+    assert not cluster.path.exists()
 
 
 def test_a_link_stays_a_link(cluster: ClusterConfig, tmp_path: Path) -> None:

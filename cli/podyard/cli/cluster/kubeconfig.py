@@ -73,6 +73,17 @@ def user_file() -> Path:
     return Path(first) if first else Path.home() / ".kube" / "config"
 
 
+def check_user_file() -> None:
+    """Raise a UserError when a context cannot be put into the user's kubeconfig."""
+    file = user_file()
+    _read(file)
+    folder = next(parent for parent in file.resolve().parents if parent.exists())
+    if not folder.is_dir():
+        raise UserError(f"your kubeconfig {file} cannot be written: {folder} is not a directory")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"your kubeconfig {file} cannot be written: {folder} is not writable")
+
+
 def add_context(cluster: ClusterConfig) -> Path:
     """Put the cluster's context into the user's kubeconfig and make it current."""
     file = user_file()
@@ -99,13 +110,22 @@ def _read(file: Path) -> Kubeconfig:
         content = yaml.safe_load(file.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"your kubeconfig {file} cannot be read, and was left alone: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"your kubeconfig {file} cannot be read, and was left alone: {error.strerror}"
+        ) from None
+    except (ValueError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise UserError(f"your kubeconfig {file} cannot be read, and was left alone: {text}") from None
     if content is None:
         return {}
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(_is_section(content.get(name)) for name in SECTIONS):
         raise UserError(f"your kubeconfig {file} is not a kubeconfig, and was left alone")
     return content
+
+
+def _is_section(value: object) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(entry, dict) for entry in value))
 
 
 def _write(file: Path, config: Kubeconfig) -> None:

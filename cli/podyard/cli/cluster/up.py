@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podyard.cli.cluster import control, pki, place
+from podyard.cli.cluster import control, kubeconfig, pki, place
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.cluster.orphans import wait_for_orphans
 from podyard.cli.cluster.run import Report, stop_by_signal, supervise
@@ -16,6 +16,7 @@ async def run(cluster: ClusterConfig, report: Report) -> None:
     lock.acquire()
     listeners = None
     try:
+        kubeconfig.check_user_file()
         await wait_for_orphans(cluster.path)
         (cluster.path / "images").mkdir(exist_ok=True)
         pki.ensure(cluster)

@@ -12,6 +12,7 @@ from podyard.cli.cluster.config import ClusterConfig
 from podyard.cli.joining import node_config
 from podyard.cli.joining.node import JoinedNode
 from podyard.cli.joining.node_config import NodeConfig
+from podyard.process.main import UserError
 
 
 class Kept(Protocol):
@@ -62,10 +63,14 @@ class KeptCluster:
         await place.find(self.cluster).leave()
 
     def purge(self) -> None:
-        """Remove its state, and its context from the user's kubeconfig."""
-        kubeconfig.remove_context(self.cluster)
+        """Remove its state, and its context from the user's kubeconfig. Raises UserError if that stays."""
         shutil.rmtree(self.cluster.path)
         index.forget(self.cluster.name)
+        try:
+            kubeconfig.remove_context(self.cluster)
+        except UserError as error:
+            context = self.cluster.context
+            raise UserError(f"{self.called} is removed, its context {context!r} is not: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
