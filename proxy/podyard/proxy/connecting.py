@@ -78,6 +78,8 @@ class Connecting:
         "_counters",
         "_early",
         "_listener",
+        "_looked_again",
+        "_over",
         "_tried",
     )
 
@@ -93,6 +95,8 @@ class Connecting:
         self._checks = 0  # how often the endpoint tried last was found silent
         self._client_watched = False
         self._client_hangup = False
+        self._looked_again = False
+        self._over = False
 
     def go_on(self, endpoint: Endpoint, backend: Raw | None, error: int) -> None:
         """After the first attempt, with `error`, to reach `endpoint` by `backend` (None: it is closed)."""
@@ -123,10 +127,18 @@ class Connecting:
             self._listener.connecting(self)
 
     def _connect(self) -> None:
-        """Begin to connect to an endpoint that has not been tried yet; give up when there is none."""
+        """Begin to connect to an endpoint that has not been tried yet; give up when there is none.
+
+        But first hear what else has come with the client: after a moment without the processor that may be
+        the news of other endpoints.
+        """
         while len(self._tried) < CONNECT_TRIES:
             endpoint = self._listener.balancer.pick_other(self._address, self._tried)
             if endpoint is None:
+                if not self._looked_again:
+                    self._looked_again = True
+                    self._listener.runtime.poller.again(self._look_again)
+                    return
                 break
             self._tried = (*self._tried, endpoint)
             self._checks = 0
@@ -134,6 +146,10 @@ class Connecting:
                 return
             self._endpoint_failed()
         self._give_up()
+
+    def _look_again(self) -> None:
+        if not self._over:  # the client may have gone
+            self._connect()
 
     def _reach(self, endpoint: Endpoint) -> bool:
         """Connect, or begin to; False when it has failed already."""
@@ -205,6 +221,7 @@ class Connecting:
 
     def _give_up(self) -> None:
         """Reset the client."""
+        self._over = True
         self._drop_backend()
         runtime = self._listener.runtime
         reset_at_close(self._client)

@@ -43,6 +43,26 @@ async def test_no_endpoint_answers_the_client_is_reset(runtime: Runtime, address
     assert (counters.active, counters.errors) == (0, CONNECT_TRIES)
 
 
+async def test_news_of_another_endpoint_that_comes_with_a_client_is_heard(
+    runtime: Runtime, address: str
+) -> None:
+    """As when the proxy has not had the processor for a moment; though the client came first."""
+    news, teller = socket.socketpair()
+    with news, teller:
+        async with backend(says(b"new"), address) as new:
+            with proxied(runtime, address, unused(address)) as listener:
+
+                def hear(_events: int) -> None:
+                    runtime.poller.forget(news.fileno())
+                    listener.update(rule(new))
+
+                runtime.poller.watch(news.fileno(), hear)
+                with socket.create_connection((address, 80)) as client:
+                    teller.send(b"!")
+                    reader, _ = await asyncio.open_connection(sock=client.dup())
+                    assert await reader.read() == b"new"
+
+
 async def test_an_endpoint_that_never_answers_is_passed_over(
     runtime: Runtime, clock: FakeClock, address: str
 ) -> None:
