@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from pathlib import Path
 
 import aiohttp
 import orjson
 import pytest
 
-from podyard.apiserver.connect.channels import V4, V5, Channel
+from podyard.apiserver.connect.channels import UNNAMED, V1, V1_BASE64, V4, V4_BASE64, V5
+from podyard.apiserver.connect.websocket_remote import Channel
 from tests.unit.apiserver.rest_cluster import POD, cluster
 
 
@@ -45,6 +47,57 @@ async def test_exec_gives_output_and_exit_code(tmp_path: Path, protocol: str) ->
     assert kubelet.start.container.uid == "uid-p"
     assert kubelet.start.container.container == "c"
     assert kubelet.peers == ["apiserver-kubelet-client"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "wire"),
+    [
+        (V4, "binary"),
+        (V4, "text"),  # as kubernetes' Python client sends what is str to it
+        (V4_BASE64, "base64"),
+        (V1, "binary"),
+        (V1_BASE64, "base64"),
+        (UNNAMED, "binary"),
+    ],
+)
+async def test_exec_with_every_protocol(tmp_path: Path, protocol: str, wire: str) -> None:
+    def encoded(channel: int, data: str) -> bytes:
+        if wire == "base64":
+            return f"{channel}{base64.b64encode(data.encode()).decode()}".encode()
+        return bytes((channel,)) + data.encode()
+
+    def decoded(message: aiohttp.WSMessage) -> tuple[int, bytes]:
+        if wire == "base64":
+            assert message.type is aiohttp.WSMsgType.TEXT
+            return int(message.data[0]), base64.b64decode(message.data[1:])
+        assert message.type is aiohttp.WSMsgType.BINARY
+        return message.data[0], message.data[1:]
+
+    async with cluster(tmp_path) as (server, _):
+        url = f"{POD}/exec?" + query("sh", "-c", "read x; echo got $x; exit 7", stdin="1", stdout="1")
+        protocols = (protocol,) if protocol else ()
+        async with server.client.ws_connect(url, protocols=protocols) as socket:
+            assert socket.protocol == (protocol or None)
+            data = encoded(Channel.STDIN, "grüße\n")
+            await (socket.send_bytes(data) if wire == "binary" else socket.send_str(data.decode()))
+            found = {Channel.STDOUT: b"", Channel.ERROR: b""}
+            async for message in socket:
+                channel, data = decoded(message)
+                found[Channel(channel)] += data
+    assert found[Channel.STDOUT] == "got grüße\n".encode()
+    if protocol in (V4, V4_BASE64):
+        assert orjson.loads(found[Channel.ERROR])["reason"] == "NonZeroExitCode"
+    else:
+        assert found[Channel.ERROR] == b"command terminated with non-zero exit code: exit status 7"
+
+
+async def test_exec_refuses_what_is_not_base64(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as (server, _):
+        url = f"{POD}/exec?" + query("cat", stdin="1", stdout="1")
+        async with server.client.ws_connect(url, protocols=(V4_BASE64,)) as socket:
+            await socket.send_str("0?")
+            said = [message.data async for message in socket]
+    assert orjson.loads(base64.b64decode(said[-1][1:]))["message"] == "the message is not base64"
 
 
 async def test_exec_passes_input_size_and_the_end_of_input(tmp_path: Path) -> None:

@@ -29,9 +29,12 @@ async def accepted_spdy(
 
 @asynccontextmanager
 async def accepted_websocket(request: web.Request, protocol: str) -> AsyncIterator[web.WebSocketResponse]:
-    """Answer 101 to a WebSocket; it is closed at the end of the block."""
+    """Answer 101 to a WebSocket that speaks `protocol` ("": none); it is closed at the end of the block."""
     socket = web.WebSocketResponse(
-        protocols=(protocol,), max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=LINGER_SECONDS
+        protocols=(protocol,) if protocol else (),
+        max_msg_size=MAX_MESSAGE_BYTES,
+        compress=False,
+        timeout=LINGER_SECONDS,
     )
     await socket.prepare(request)
     pinging = asyncio.create_task(_ping(socket))

@@ -1,93 +1,59 @@
-"""exec and attach multiplexed over a WebSocket: *.channel.k8s.io.
+"""Numbered channels in a WebSocket: *.channel.k8s.io (k8s.io/apimachinery/pkg/util/httpstream/wsstream).
 
-Every binary message begins with the number of its channel. In version 5 the channel 255 closes
-the channel that its second byte names (KEP-4006); version 4 cannot close standard input.
+Every message begins with the number of its channel: a byte, or in the protocols for clients that can
+handle text alone a digit, with base64 after it. A client may call its messages binary or text.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+import base64
 
-import orjson
 from aiohttp import WSMsgType, web
 
-from podyard.apiserver.connect.remote import Options, Status, terminal_size
-from podyard.proto.streaming_pb2 import StreamInput
+from podyard.api.errors import bad_request
 
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
-PROTOCOLS = (V5, V4)
-"""What is spoken, the preferred first."""
+V4_BASE64 = "v4.base64.channel.k8s.io"
+V1 = "channel.k8s.io"
+V1_BASE64 = "base64.channel.k8s.io"
+UNNAMED = ""
+"""The client names no protocol: V1."""
 
 
-class Channel(IntEnum):
-    """The channels."""
+class ChannelSocket:
+    """The channels in a WebSocket that speaks `protocol`."""
 
-    STDIN = 0
-    STDOUT = 1
-    STDERR = 2
-    ERROR = 3
-    RESIZE = 4
-    CLOSE = 255
-
-
-class WebSocketRemote:
-    """A client behind a WebSocket (implements Remote)."""
-
-    def __init__(self, socket: web.WebSocketResponse, options: Options) -> None:
+    def __init__(self, socket: web.WebSocketResponse, protocol: str) -> None:
         self._socket = socket
-        self._options = options
+        self._base64 = protocol in (V4_BASE64, V1_BASE64)
 
-    async def open(self) -> bool:
-        """Tell the client, by an empty message, that the stream stands."""
-        await self._socket.send_bytes(encode(first_output(self._options), b""))
-        return True
+    async def send(self, channel: int, data: bytes) -> None:
+        """Send one message."""
+        if self._base64:
+            await self._socket.send_str(f"{channel}{base64.b64encode(data).decode()}")
+        else:
+            await self._socket.send_bytes(bytes((channel,)) + data)
 
-    async def receive(self) -> StreamInput | None:
-        """The next input; None once the client has closed."""
+    async def receive(self) -> tuple[int, bytes] | None:
+        """The next message: its channel and its data; None once the client has closed.
+
+        Raises StatusError 400 for what is not base64 where that is due.
+        """
         async for message in self._socket:
-            if message.type is WSMsgType.BINARY:
-                item = decode(message.data, self._options)
-                if item is not None:
-                    return item
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) and message.data:
+                data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+                return self._decode(data)
         return None
 
-    async def stdout(self, data: bytes) -> None:
-        """Output."""
-        await self._socket.send_bytes(encode(Channel.STDOUT, data))
-
-    async def stderr(self, data: bytes) -> None:
-        """Output of the other kind."""
-        await self._socket.send_bytes(encode(Channel.STDERR, data))
-
-    async def finish(self, status: Status) -> None:
-        """The Status on its channel, then the closing handshake."""
-        await self._socket.send_bytes(encode(Channel.ERROR, orjson.dumps(status)))
+    async def close(self) -> None:
+        """Close it, and wait until the client has, too."""
         await self._socket.close()
 
-
-def first_output(options: Options) -> Channel:
-    """The channel on which an empty message tells the client that the stream stands."""
-    if options.stdout:
-        return Channel.STDOUT
-    return Channel.STDERR if options.stderr else Channel.ERROR
-
-
-def encode(channel: Channel, data: bytes) -> bytes:
-    """One message."""
-    return bytes((channel,)) + data
-
-
-def decode(message: bytes, options: Options) -> StreamInput | None:
-    """What a client's message means to the kubelet; None for nothing. Raises StatusError 400."""
-    if not message:
-        return None
-    channel, data = message[0], message[1:]
-    if channel == Channel.STDIN:
-        return StreamInput(stdin=data) if data and options.stdin else None
-    if channel == Channel.CLOSE:
-        closes_stdin = data[:1] == bytes((Channel.STDIN,))
-        return StreamInput(stdin_closed=True) if closes_stdin and options.stdin else None
-    if channel == Channel.RESIZE:
-        return StreamInput(resize=terminal_size(data)) if options.tty and data else None
-    return None
+    def _decode(self, message: bytes) -> tuple[int, bytes]:
+        if not self._base64:
+            return message[0], message[1:]
+        try:
+            return message[0] - ord("0"), base64.b64decode(message[1:], validate=True)
+        except ValueError:
+            raise bad_request("the message is not base64") from None

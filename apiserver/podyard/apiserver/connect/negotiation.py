@@ -38,7 +38,8 @@ def negotiate_stream(headers: MultiMapping[str], *, spdy: Sequence[str], websock
             raise bad_request(f"unable to upgrade: {PROTOCOL_HEADER} is required")
         return Spoken("spdy", _first(offered, spdy))
     if upgrade == "websocket":
-        return Spoken("websocket", _first(_listed(headers.getall("Sec-WebSocket-Protocol", [])), websocket))
+        offered = _listed(headers.getall("Sec-WebSocket-Protocol", [])) or [""]
+        return Spoken("websocket", _first(offered, websocket))
     raise bad_request("Upgrade request required")
 
 
@@ -52,6 +53,6 @@ def _first(offered: Sequence[str], spoken: Sequence[str]) -> str:
             return name
     message = (
         "unable to upgrade: unable to negotiate protocol: "
-        f"client supports [{' '.join(offered)}], server accepts [{' '.join(spoken)}]"
+        f"client supports [{' '.join(offered)}], server accepts [{' '.join(filter(None, spoken))}]"
     )
     raise status_error(403, "Forbidden", message)

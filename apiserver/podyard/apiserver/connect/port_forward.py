@@ -1,35 +1,33 @@
-"""`kubectl port-forward`: connections to a pod's ports, over SPDY, which may come inside a WebSocket."""
+"""Port-forward: connections to a pod's ports. kubectl's are in SPDY, which may come inside a WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from podyard.api.errors import bad_request
+from podyard.apiserver.connect import port_channels
 from podyard.apiserver.connect.accept import Tunnel, accepted_spdy, accepted_websocket
+from podyard.apiserver.connect.channels import ChannelSocket
+from podyard.apiserver.connect.forwarding import HIGH_WATER_BYTES, forward, port_number
 from podyard.apiserver.connect.inbox import Inbox
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.negotiation import Spoken, negotiate_stream
-from podyard.apiserver.connect.pod_connection import PodConnection, PodUnreachable
+from podyard.apiserver.connect.port_channels import PortChannels, ports_of
 from podyard.apiserver.connect.spdy.session import Opened, Received, Session, Stream, WasReset
 from podyard.apiserver.longrunning import LongRunning
 
 if TYPE_CHECKING:
     from podyard.proto.streaming_pb2_grpc import StreamingAsyncStub
 
-log = logging.getLogger(__name__)
-
 PROTOCOL = "portforward.k8s.io"
 TUNNELLED = f"SPDY/3.1+{PROTOCOL}"
 """The sub-protocol of a WebSocket that carries SPDY (KEP-4006)."""
-
-HIGH_WATER_BYTES = 1024 * 1024
-"""As much is held for a connection whose pod does not read; then all connections of the session wait."""
 
 
 async def serve_port_forward(
@@ -38,11 +36,28 @@ async def serve_port_forward(
     """Forward connections until the client closes."""
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
-    spoken = negotiate_stream(request.headers, spdy=(PROTOCOL,), websocket=(TUNNELLED,))
+    websocket = (TUNNELLED, *port_channels.PROTOCOLS)
+    spoken = negotiate_stream(request.headers, spdy=(PROTOCOL,), websocket=websocket)
+    if spoken.protocol in port_channels.PROTOCOLS:
+        return await _serve_channels(request, spoken.protocol, pod, kubelets, long_running)
     async with kubelets.of(pod) as kubelet, _answered(request, spoken) as (response, session):
         with long_running.track():
             await Forwarder(session, kubelet, pod).run()
     return response
+
+
+async def _serve_channels(
+    request: web.Request,
+    protocol: str,
+    pod: Mapping[str, Any],
+    kubelets: Kubelets,
+    long_running: LongRunning,
+) -> web.StreamResponse:
+    ports = ports_of(request.query)
+    async with kubelets.of(pod) as kubelet, accepted_websocket(request, protocol) as socket:
+        with long_running.track():
+            await PortChannels(ChannelSocket(socket, protocol), kubelet, pod, ports).run()
+    return socket
 
 
 @asynccontextmanager
@@ -92,7 +107,7 @@ class Forwarder:
         kind, port = stream.headers.get("streamtype", ""), stream.headers.get("port", "")
         request = stream.headers.get("requestid", "")
         pair = self._waiting.get(request, {})
-        if kind not in ("error", "data") or kind in pair or _port(port) is None:
+        if kind not in ("error", "data") or kind in pair or port_number(port) is None:
             self._session.refuse(stream)
             return
         self._session.accept(stream)
@@ -124,40 +139,17 @@ class Forwarder:
             task.cancel()
 
     async def _forward(self, data: Stream, error: Stream) -> None:
-        port = _port(data.headers["port"]) or 0
+        port = port_number(data.headers["port"]) or 0
         try:
-            why = await self._connect(data, port)
+            send = partial(self._session.send, data)
+            why = await forward(self._kubelet, self._pod, port, self._inboxes[data.id], send)
             if why:
-                metadata = self._pod["metadata"]
-                text = f"error forwarding port {port} to pod {metadata['name']}, uid {metadata['uid']}: {why}"
-                log.info("%s", text)
-                await self._session.send(error, text.encode())
+                await self._session.send(error, why.encode())
         except ConnectionError:
             return  # the client is gone
         finally:
             self._session.end(error)
             self._session.end(data)
-
-    async def _connect(self, data: Stream, port: int) -> str:
-        """One connection, from its beginning to its end; gives why it failed."""
-        connection = PodConnection(self._kubelet, self._pod, port)
-        sending = asyncio.create_task(self._send(connection, self._inboxes[data.id]))
-        try:
-            while chunk := await connection.read():
-                await self._session.send(data, chunk)
-            return ""
-        except PodUnreachable as failure:
-            return str(failure)
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            connection.close()
-
-    async def _send(self, connection: PodConnection, inbox: Inbox) -> None:
-        await connection.open()
-        while chunk := await inbox.get():
-            await connection.write(chunk)
-        await connection.end()
 
 
 async def _put(inbox: Inbox, data: bytes, fin: bool) -> None:
@@ -167,8 +159,3 @@ async def _put(inbox: Inbox, data: bytes, fin: bool) -> None:
     if fin:
         inbox.end()
     await inbox.room()
-
-
-def _port(text: str) -> int | None:
-    """A port number, or None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else None

@@ -51,6 +51,13 @@ def terminal_size(data: bytes) -> TerminalSize:
         raise bad_request("the terminal size cannot be decoded") from None
 
 
+def end_text(status: Status, *, as_status: bool) -> bytes:
+    """What a client is told at the end: the Status, or in old protocols the text of a failure."""
+    if as_status:
+        return orjson.dumps(status)
+    return b"" if status["status"] == "Success" else str(status.get("message", "")).encode()
+
+
 def exit_status(ended: StreamExit) -> Status:
     """The Status that tells how the command ended."""
     status: Status = {"kind": "Status", "apiVersion": "v1", "metadata": {}}

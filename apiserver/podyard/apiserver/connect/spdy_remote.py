@@ -6,9 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-import orjson
-
-from podyard.apiserver.connect.remote import Options, Status, terminal_size
+from podyard.apiserver.connect.remote import Options, Status, end_text, terminal_size
 from podyard.apiserver.connect.spdy.session import Event, Opened, Received, Session, Stream
 from podyard.proto.streaming_pb2 import StreamInput
 
@@ -76,7 +74,7 @@ class SpdyRemote:
 
     async def finish(self, status: Status) -> None:
         """The Status (or, before version 4, its text) on the error stream; then the end of all streams."""
-        data = error_text(status, self._protocol)
+        data = end_text(status, as_status=self._protocol == V4)
         if data:
             await self._session.send(self._streams["error"], data)
         await self._session.finish()
@@ -120,10 +118,3 @@ def wanted_streams(options: Options, protocol: str) -> frozenset[str]:
     if options.tty and protocol in (V4, V3):
         wanted.add("resize")
     return frozenset(wanted)
-
-
-def error_text(status: Status, protocol: str) -> bytes:
-    """What the error stream says at the end."""
-    if protocol == V4:
-        return orjson.dumps(status)
-    return b"" if status["status"] == "Success" else str(status.get("message", "")).encode()

@@ -11,15 +11,16 @@ from multidict import MultiMapping
 
 from podyard.api.errors import bad_request
 from podyard.apiserver.bodies import boolean
-from podyard.apiserver.connect import channels, spdy_remote
+from podyard.apiserver.connect import spdy_remote, websocket_remote
 from podyard.apiserver.connect.accept import accepted_spdy, accepted_websocket
 from podyard.apiserver.connect.bridge import bridge
-from podyard.apiserver.connect.channels import WebSocketRemote
+from podyard.apiserver.connect.channels import ChannelSocket
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.negotiation import negotiate_stream
 from podyard.apiserver.connect.remote import Options, Remote
 from podyard.apiserver.connect.spdy_remote import SpdyRemote
 from podyard.apiserver.connect.target import check_running, choose_container, container_ref
+from podyard.apiserver.connect.websocket_remote import WebSocketRemote
 from podyard.apiserver.longrunning import LongRunning
 from podyard.proto.streaming_pb2 import StreamStart
 
@@ -73,10 +74,12 @@ async def _answered(
     request: web.Request, options: Options
 ) -> AsyncIterator[tuple[web.StreamResponse, Remote]]:
     """Answer 101."""
-    spoken = negotiate_stream(request.headers, spdy=spdy_remote.PROTOCOLS, websocket=channels.PROTOCOLS)
+    spoken = negotiate_stream(
+        request.headers, spdy=spdy_remote.PROTOCOLS, websocket=websocket_remote.PROTOCOLS
+    )
     if spoken.transport == "websocket":
         async with accepted_websocket(request, spoken.protocol) as socket:
-            yield socket, WebSocketRemote(socket, options)
+            yield socket, WebSocketRemote(ChannelSocket(socket, spoken.protocol), options, spoken.protocol)
     else:
         async with accepted_spdy(request, spoken) as (response, session):
             yield response, SpdyRemote(session, options, spoken.protocol)
