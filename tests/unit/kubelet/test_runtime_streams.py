@@ -9,7 +9,7 @@ import resource
 import pytest
 
 from podyard.kubelet.runtime import ContainerState, NotRunning, RuntimeFailure, StartError, Streams
-from podyard.kubelet.shim.streams import CLIENT_BACKLOG_BYTES
+from podyard.kubelet.shim.streams import CLIENT_BACKLOG_BYTES, EARLY_BYTES
 from tests.unit.kubelet.runtime_harness import Pods, descriptors_left, processes_of, until
 
 
@@ -168,6 +168,25 @@ async def test_stdin_once_ends_with_the_first_client(pods: Pods) -> None:
     streams.close_stdin()
     assert (await read_all(streams))["stdout"] == b"a\nend\n"
     await streams.aclose()
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_the_first_client_of_stdin_once_gets_what_was_said_before(pods: Pods, tty: bool) -> None:
+    much = EARLY_BYTES // 2
+    half = f"head -c {much} /dev/zero"
+    script = f"{half}; {half}; echo; stty -echo; echo early; read x; echo got $x"
+    container = await pods.run(script, stdin=True, stdin_once=True, tty=tty)
+    await pods.logged(container, "early\r" if tty else "early")
+    first = await pods.runtime.attach(container, stdin=True)
+    second = await pods.runtime.attach(container, stdin=False)
+    await first.write(b"it\n")
+    ends = "\r\n" if tty else "\n"
+    seen = (await read_all(first))["stdout"]
+    assert seen.endswith(f"\0{ends}early{ends}got it{ends}".encode())
+    assert EARLY_BYTES // 4 < len(seen) <= EARLY_BYTES + 20
+    assert (await read_all(second))["stdout"] == f"got it{ends}".encode()
+    for streams in (first, second):
+        await streams.aclose()
 
 
 async def test_without_stdin_once_the_next_client_goes_on(pods: Pods) -> None:

@@ -14,6 +14,7 @@ from podyard.kubelet.shim.loop import READ, WRITE, Loop
 
 CHUNK_BYTES = 64 * 1024
 CLIENT_BACKLOG_BYTES = 256 * 1024
+EARLY_BYTES = 64 * 1024
 LAST_BYTES = 1024 * 1024  # as much as a pipe holds at most, unless root has made it hold more
 
 
@@ -146,6 +147,7 @@ class ContainerStreams:
         self._sources: dict[int, tuple[str, LineSplitter]] = {}
         self._stdin: Writer | None = None
         self._waits = False  # for a client that lags
+        self._early: list[tuple[str, bytes]] | None = [] if stdin_once else None  # what nobody has seen yet
         self._master = -1
         self.stdio: list[int] = []
         try:
@@ -197,8 +199,16 @@ class ContainerStreams:
             self.loop.watch(fd, READ, self._reader(fd))
 
     def attach(self, stdin: int, stdout: int, stderr: int) -> None:
-        """Add a client; takes over the descriptors. `stdin` is -1 for none."""
-        self.clients.add(AttachedClient(self, stdin, stdout, stderr))
+        """Add a client; takes over the descriptors. `stdin` is -1 for none.
+
+        The first client of a container that waits for one (stdinOnce, so `kubectl run -i`) gets what was said
+        before it came, the last EARLY_BYTES of it: to the user the two are one command.
+        """
+        client = AttachedClient(self, stdin, stdout, stderr)
+        self.clients.add(client)
+        early, self._early = self._early, None
+        for stream, data in early or ():
+            client.output(stream, data)
 
     def input(self, data: bytes) -> bool:
         """Input from a client. False: no more for now, `resume` will be called."""
@@ -260,6 +270,10 @@ class ContainerStreams:
             return
         stream, splitter = self._sources[fd]
         self._log.write(splitter.feed(data, timestamp(time.time_ns())))
+        if self._early is not None:
+            self._early.append((stream, data))
+            while sum(len(part) for _, part in self._early) > EARLY_BYTES:
+                del self._early[0]
         for client in list(self.clients):
             client.output(stream, data)
         if not self._waits and any(client.lags for client in self.clients):
