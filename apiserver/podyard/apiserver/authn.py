@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from podyard.api.errors import unauthorized
+from podyard.apiserver.connect.negotiation import websocket_token
 from podyard.apiserver.registry import User
 from podyard.apiserver.registry.strategies import Objects
 from podyard.apiserver.tokens.authority import TokenAuthority
@@ -92,9 +93,9 @@ _seconds = lru_cache(maxsize=1024)(ssl.cert_time_to_seconds)
 
 
 def _bearer(request: web.Request) -> str:
-    """The token in the Authorization header (RFC 6750), "" without one."""
+    """The token in the Authorization header (RFC 6750) or a WebSocket's sub-protocols, "" without one."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else websocket_token(request.headers)
 
 
 @lru_cache(maxsize=1024)

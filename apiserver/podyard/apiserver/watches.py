@@ -1,4 +1,4 @@
-"""Watch streams: one line of JSON an event, for as long as both sides want."""
+"""Watches: one line of JSON an event, or one message of a WebSocket, for as long as both sides want."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from podyard.api.errors import StatusError
 from podyard.api.resources import Resource
 from podyard.apiserver.answers import content_type
 from podyard.apiserver.bodies import boolean, integer
+from podyard.apiserver.lasting import Write, lasting_answer
 from podyard.apiserver.longrunning import LongRunning
 from podyard.apiserver.negotiate import Accepted
 from podyard.apiserver.registry import Event, Registry, Watch
@@ -45,7 +46,6 @@ class Watches:
         if name:
             selector = f"{selector},metadata.name={name}".lstrip(",")
         encode = _encoder(resource, accepted, query.get("includeObject", ""))
-        expired: StatusError | None = None
         try:
             watch = self._registry.watch(
                 resource,
@@ -60,25 +60,23 @@ class Watches:
         except StatusError as error:
             if error.code != 410:
                 raise
-            expired = error
-        response = web.StreamResponse(headers={"Content-Type": content_type(accepted)})
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        if expired is not None:
-            await response.write(_error_line(expired))
-        else:
-            await self._follow(watch, response, encode)
-        await response.write_eof()
+            async with lasting_answer(request, content_type(accepted), text=True) as (response, write):
+                await write(_error_line(error))
+            return response
+        async with (
+            aclosing(watch),
+            lasting_answer(request, content_type(accepted), text=True) as (response, write),
+        ):
+            await self._follow(watch, write, encode)
         return response
 
-    async def _follow(self, watch: Watch, response: web.StreamResponse, encode: Encode) -> None:
+    async def _follow(self, watch: Watch, write: Write, encode: Encode) -> None:
         try:
             with self._long_running.track():
-                async with aclosing(watch):
-                    async for event in watch:
-                        await response.write(encode(event))
+                async for event in watch:
+                    await write(encode(event))
         except StatusError as error:
-            await response.write(_error_line(error))
+            await write(_error_line(error))
 
 
 Encode = Callable[[Event], bytes]

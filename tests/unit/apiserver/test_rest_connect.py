@@ -222,6 +222,22 @@ async def test_log_follows_until_the_client_goes(tmp_path: Path) -> None:
             await kubelet.cancelled.wait()
 
 
+@pytest.mark.parametrize("protocol", ["", "binary.k8s.io", "base64.binary.k8s.io"])
+async def test_log_over_a_websocket(tmp_path: Path, protocol: str) -> None:
+    async with cluster(tmp_path) as (server, kubelet):
+        kubelet.logs = [b"one\n", b"two \xff\n"]
+        protocols = (protocol,) if protocol else ()
+        async with server.client.ws_connect(f"{POD}/log", protocols=protocols) as socket:
+            found = [message.data async for message in socket]
+            assert socket.close_code == 1000
+        decoded = [base64.b64decode(text) for text in found] if protocol.startswith("base64") else found
+        assert decoded == kubelet.logs
+        async with server.client.ws_connect(f"{POD}/log?follow=true", protocols=protocols) as socket:
+            await socket.receive()
+        async with asyncio.timeout(20):
+            await kubelet.cancelled.wait()
+
+
 async def test_what_the_kubelet_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     async with cluster(tmp_path) as (server, kubelet):
         kubelet.refusal = 'container "c" in pod "p" is waiting to start: ContainerCreating'

@@ -104,6 +104,7 @@ async def proxied(directory: Path, tls: ssl.SSLContext | None = None) -> AsyncIt
 async def test_a_request_and_its_answer(tmp_path: Path) -> None:
     async with proxied(tmp_path) as to:
         headers = {"Authorization": "Bearer secret", "X-Mine": "1", "X-Forwarded-For": "10.9.9.9"}
+        headers["Sec-WebSocket-Protocol"] = "chat, base64url.bearer.authorization.k8s.io.c2VjcmV0"
         code, response, _ = await to.get(f"{PROXY}/a%2520b//c?x=%252F&y", headers=headers)
         seen = await response.json()
         assert to.kubelet.ports == [80]
@@ -113,6 +114,7 @@ async def test_a_request_and_its_answer(tmp_path: Path) -> None:
     assert seen["headers"]["X-Forwarded-Uri"] == f"{PROXY}/a%2520b//c"
     assert seen["headers"]["X-Forwarded-For"].startswith("10.9.9.9, 127.")
     assert "Authorization" not in seen["headers"], "it was for the apiserver"
+    assert seen["headers"]["Sec-WebSocket-Protocol"] == "chat", "and so was the other one"
     assert response.headers["X-Custom"] == "kept"
     assert not {"X-Hop", "Access-Control-Allow-Origin"} & set(response.headers)
 

@@ -54,6 +54,36 @@ async def test_events_are_passed_on_as_they_are(tmp_path: Path) -> None:
     assert registry.watches[0].closed.is_set()
 
 
+async def test_events_are_the_messages_of_a_websocket(tmp_path: Path) -> None:
+    registry = MemoryRegistry()
+    async with rest_server(registry, tmp_path) as server:
+        for protocols in ((), ("base64.binary.k8s.io",)):
+            async with server.client.ws_connect(f"{MAPS}?watch=true", protocols=protocols) as socket:
+                assert socket.protocol == (protocols[0] if protocols else None)
+                for kind in ("ADDED", "DELETED"):
+                    sent = event(registry, kind, "a")
+                    registry.watches[-1].queue.put_nowait(sent)
+                    told = orjson.loads(await socket.receive_str())
+                    assert told == {"type": kind, "object": orjson.loads(sent.data)}
+            async with asyncio.timeout(20):
+                await registry.watches[-1].closed.wait()  # the client has closed it
+        async with server.client.ws_connect(f"{MAPS}?watch=true") as socket:
+            registry.watches[-1].queue.put_nowait(None)
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert socket.close_code == 1000
+
+
+async def test_a_websocket_of_another_protocol_is_refused(tmp_path: Path) -> None:
+    registry = MemoryRegistry()
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": "mine"}
+    async with rest_server(registry, tmp_path) as server:
+        code, status = await server.json("GET", f"{MAPS}?watch=true", headers=headers)
+        assert code == 403
+        supported = "client supports [mine], server accepts [binary.k8s.io base64.binary.k8s.io]"
+        assert supported in status["message"]
+        assert registry.watches[-1].closed.is_set()
+
+
 async def test_the_answer_begins_before_the_first_event(tmp_path: Path) -> None:
     registry = MemoryRegistry()
     async with rest_server(registry, tmp_path) as server:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from podyard.api.errors import StatusError
@@ -49,6 +51,24 @@ async def rest(
         session.request(method, server.url + path, ssl=tls, headers=headers, **arguments) as response,
     ):
         return response.status, await response.json(content_type=None)
+
+
+async def test_a_token_among_the_protocols_of_a_websocket(server: RunningApiserver, client: Client) -> None:
+    token = (await ask(client))["status"]["token"]
+    encoded = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    url, tls = f"{server.url}/api/v1/namespaces?watch=1", client_context(None, server.authority.file)
+    async with aiohttp.ClientSession() as session:
+        for prefix, code in (("base64url.bearer.authorization.k8s.io.", 101), ("base64url.bearer.", 401)):
+            protocols = (f"{prefix}{encoded}", "binary.k8s.io")
+            try:
+                async with session.ws_connect(url, ssl=tls, protocols=protocols) as socket:
+                    assert (code, socket.protocol) == (101, "binary.k8s.io")
+                    assert orjson.loads(await socket.receive_str())["type"] == "ADDED"
+            except aiohttp.WSServerHandshakeError as error:
+                assert error.status == code
+        headers = {"Sec-WebSocket-Protocol": f"base64url.bearer.authorization.k8s.io.{encoded}"}
+        async with session.get(f"{server.url}/api/v1/namespaces", ssl=tls, headers=headers) as response:
+            assert response.status == 401  # it is no WebSocket
 
 
 async def test_a_token_opens_the_api(server: RunningApiserver, client: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from aiohttp import web
@@ -15,10 +15,13 @@ from podyard.api.times import from_rfc3339
 from podyard.apiserver.bodies import boolean, integer
 from podyard.apiserver.connect.kubelets import Kubelets, refused
 from podyard.apiserver.connect.target import choose_container, container_ref
+from podyard.apiserver.lasting import Write, lasting_answer
 from podyard.apiserver.longrunning import LongRunning
 from podyard.proto.streaming_pb2 import LogsChunk, LogsRequest
 
 Query = Mapping[str, str]
+if TYPE_CHECKING:
+    Call = grpc.aio.UnaryStreamCall[LogsRequest, LogsChunk]
 
 _LOG_OPTIONS = Resource("", "v1", "pods", "PodLogOptions")  # what the errors are about
 
@@ -38,25 +41,27 @@ async def serve_log(
         return web.Response(text="")  # nothing has run, as kube-apiserver answers too
     options.container.CopyFrom(container_ref(pod, container))
     node = pod["spec"]["nodeName"]
-    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     async with kubelets.of(pod) as kubelet:
         call = kubelet.Logs(options)
         try:
-            chunk = await call.read()  # the answer begins when the kubelet has agreed
-            await response.prepare(request)
-            with long_running.track():
-                while isinstance(chunk, LogsChunk):  # not EOF
-                    await response.write(chunk.data)
-                    chunk = await call.read()
+            first = await call.read()  # the answer begins when the kubelet has agreed
+            async with lasting_answer(request, "text/plain", text=False) as (response, write):
+                with long_running.track():
+                    await _pass_on(call, first, write, node)
+            return response
         except grpc.aio.AioRpcError as error:
-            if not response.prepared:
-                raise refused(error, node) from None
-            await response.write(f"\n{refused(error, node).message}\n".encode())
+            raise refused(error, node) from None
         finally:
             call.cancel()
-    if response.prepared:
-        await response.write_eof()
-    return response
+
+
+async def _pass_on(call: Call, chunk: object, write: Write, node: str) -> None:
+    try:
+        while isinstance(chunk, LogsChunk):  # not EOF
+            await write(chunk.data)
+            chunk = await call.read()
+    except grpc.aio.AioRpcError as error:
+        await write(f"\n{refused(error, node).message}\n".encode())
 
 
 def log_options(query: Query, pod: str, now: float) -> LogsRequest:

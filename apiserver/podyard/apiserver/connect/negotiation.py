@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,9 @@ from podyard.api.errors import bad_request, status_error
 
 SPDY = "SPDY/3.1"
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
+WEBSOCKET_HEADER = "Sec-WebSocket-Protocol"
+BEARER_PREFIX = "base64url.bearer.authorization.k8s.io."
+"""Of a sub-protocol that is none, but the client's token: scripts in browsers can set no other header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +33,43 @@ class Spoken:
 
 def negotiate_stream(headers: MultiMapping[str], *, spdy: Sequence[str], websocket: Sequence[str]) -> Spoken:
     """Choose the first protocol of the client's list that is spoken here. Raises StatusError 400 or 403."""
-    upgrade = headers.get("Upgrade", "").lower()
-    if "upgrade" not in headers.get("Connection", "").lower():
-        upgrade = ""
+    upgrade = upgrade_of(headers)
     if upgrade == SPDY.lower():
         offered = _listed(headers.getall(PROTOCOL_HEADER, []))
         if not offered:
             raise bad_request(f"unable to upgrade: {PROTOCOL_HEADER} is required")
         return Spoken("spdy", _first(offered, spdy))
     if upgrade == "websocket":
-        offered = _listed(headers.getall("Sec-WebSocket-Protocol", [])) or [""]
-        return Spoken("websocket", _first(offered, websocket))
+        return Spoken("websocket", _first(websocket_protocols(headers) or [""], websocket))
     raise bad_request("Upgrade request required")
+
+
+def upgrade_of(headers: MultiMapping[str]) -> str:
+    """What the client wants to speak after its request, in lower case; "" for HTTP as before."""
+    if "upgrade" not in headers.get("Connection", "").lower():
+        return ""
+    return headers.get("Upgrade", "").lower()
+
+
+def websocket_protocols(headers: MultiMapping[str]) -> list[str]:
+    """The sub-protocols that the client of a WebSocket speaks."""
+    offered = _listed(headers.getall(WEBSOCKET_HEADER, []))
+    return [name for name in offered if not name.startswith(BEARER_PREFIX)]
+
+
+def websocket_token(headers: MultiMapping[str]) -> str:
+    """The bearer token among the sub-protocols of a WebSocket, "" without one that can be read.
+
+    Source: k8s.io/apiserver/pkg/authentication/request/websocket.
+    """
+    for name in _listed(headers.getall(WEBSOCKET_HEADER, [])):
+        if name.startswith(BEARER_PREFIX) and upgrade_of(headers) == "websocket":
+            encoded = name.removeprefix(BEARER_PREFIX)
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except ValueError:
+                return ""
+    return ""
 
 
 def _listed(values: Sequence[str]) -> list[str]:

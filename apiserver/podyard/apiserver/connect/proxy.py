@@ -22,6 +22,7 @@ from podyard.api.errors import service_unavailable
 from podyard.apiserver.connect.kubelet_api import KubeletPaths
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.locations import KubeletApi, Locations, NodePort, PodPort
+from podyard.apiserver.connect.negotiation import WEBSOCKET_HEADER, websocket_protocols
 from podyard.apiserver.connect.pod_connection import PodConnection
 from podyard.apiserver.connect.rewrite import rewrite_html, rewrite_url
 from podyard.apiserver.connect.tls_stream import TlsStream
@@ -136,12 +137,14 @@ def request_headers(request: web.Request, prefix: str, rest: str) -> Headers:
     """The headers for the program in the cluster."""
     kept = [(k, v) for k, v in end_to_end(request.headers.items()) if k.lower() not in OURS]
     came_from = [v for k, v in kept if k.lower() == "x-forwarded-for"]
-    ours = {"x-forwarded-for", "x-forwarded-uri"}
+    ours = {"x-forwarded-for", "x-forwarded-uri", WEBSOCKET_HEADER.lower()}
     headers = [
         (k, v) for k, v in kept if k.lower() not in ours and not k.lower().startswith("impersonate-extra-")
     ]
     headers.append(("X-Forwarded-For", ", ".join([*came_from, request.remote or ""])))
     headers.append(("X-Forwarded-Uri", prefix + rest))
+    if protocols := websocket_protocols(request.headers):  # without the token
+        headers.append((WEBSOCKET_HEADER, ", ".join(protocols)))
     if protocol := _upgrade(request):
         return [*headers, ("Connection", "Upgrade"), ("Upgrade", protocol)]
     if request.body_exists and "Content-Length" not in request.headers:
