@@ -180,6 +180,7 @@ def container_config(
     command = resolve_command(
         image, expand_all(container.get("command"), env), expand_all(container.get("args"), env)
     )
+    own_program = runs_own_program(image, command)
     return ContainerConfig(
         name=name,
         image=image.reference,
@@ -196,8 +197,9 @@ def container_config(
         # ports listens on those; for any other, what the pod declares is all there is to know.
         ports=image.ports or declared,
         listen=image.listen,
-        wait_for_ports=image.wait_for_ports and (bool(declared) or runs_own_program(image, command)),
+        wait_for_ports=image.wait_for_ports and (bool(declared) or own_program),
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal,
+        stop_signal_blocked=image.stop_signal_blocked and own_program,
         host_paths=[path for path in image.host_paths if path],
         termination_message_path=container.get("terminationMessagePath") or TERMINATION_MESSAGE_PATH,
         annotations={HASH_ANNOTATION: container_hash(container)},

@@ -105,8 +105,14 @@ class Pods:
         return await self.run(script, sandbox=await self.sandbox(pid=NamespaceMode.NODE), **config)
 
     async def run_image(self, image: Image, ip: str, args: Sequence[str] = (), **config: Any) -> str:
+        """A container of an image that has been started."""
+        container_id = await self.create_of(image, ip, args, **config)
+        await self.start(container_id)
+        return container_id
+
+    async def create_of(self, image: Image, ip: str, args: Sequence[str] = (), **config: Any) -> str:
         """A container of an image, as the kubelet makes it."""
-        return await self.run(
+        return await self.create(
             resolve_command(image, (), args),
             sandbox=await self.sandbox(ip),
             env={**image.env, **config.pop("env", {})},
@@ -114,6 +120,7 @@ class Pods:
             listen=image.listen,
             wait_for_ports=image.wait_for_ports,
             stop_signal=image.stop_signal,
+            stop_signal_blocked=image.stop_signal_blocked,
             host_paths=[str(self.root), *NODE_PATHS, *filter(None, image.host_paths)],
             **config,
         )

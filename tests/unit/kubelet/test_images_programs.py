@@ -151,6 +151,15 @@ async def test_nginx_waits_for_the_first_request_of_a_connection(pods: Pods, cat
     assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
     writer.close()
     await stopped
+
+
+async def test_nginx_ends_when_it_is_told_to_before_it_has_a_handler(
+    pods: Pods, catalog: ImageCatalog
+) -> None:
+    """Process 1 of a namespace, which it is where possible, gets no signal that it has no handler for."""
+    container = await pods.create_of(await catalog.pull_image("nginx"), fresh_ip(), ports=PORTS)
+    await pods.runtime.start_container(container)
+    await pods.runtime.stop_container(container, 30)
     assert (await pods.runtime.container_status(container)).exit_code == 0
 
 

@@ -164,6 +164,16 @@ async def test_stop_uses_the_containers_signal(pods: Pods, name: str, number: in
     assert (await pods.runtime.container_status(container)).exit_code == 9
 
 
+@pytest.mark.parametrize("blocked", [True, False])
+async def test_who_asks_for_it_begins_with_the_stop_signal_blocked(pods: Pods, blocked: bool) -> None:
+    """So that it is pending, and not lost, until there is a handler. Commands beside it do not."""
+    mask = ["grep", "-h", "--line-buffered", "SigBlk", "/proc/self/status"]
+    container = await pods.run([*mask, "-"], stdin=True, stop_signal="SIGQUIT", stop_signal_blocked=blocked)
+    await pods.logged(container, f"SigBlk:\t{blocked << (signal.SIGQUIT - 1):016x}")
+    beside = await pods.runtime.exec_sync(container, mask, 10)
+    assert beside.stdout == b"SigBlk:\t0000000000000000\n"
+
+
 async def test_a_container_has_the_kubelets_limit_of_descriptors(pods: Pods) -> None:
     """The shim raises its own."""
     container = await pods.run("ulimit -Sn; ulimit -Hn")

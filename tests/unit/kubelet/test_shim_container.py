@@ -31,6 +31,7 @@ def new_container(loop: Loop, directory: Path, *, tty: bool, stdin: bool) -> Con
         "workingDir": "/",
         "logPath": str(directory / "0.log"),
         "tty": tty,
+        "stopSignalBlocked": False,
         "stdin": stdin,
         "stdinOnce": False,
         "ports": [{"containerPort": 80, "protocol": "TCP"}],

@@ -211,6 +211,16 @@ def test_only_what_is_to_listen_is_waited_for(
     assert not container_config(web, 0, replace(IMAGE, wait_for_ports=False), {}).wait_for_ports
 
 
+@pytest.mark.parametrize(("command", "blocked"), [([], True), (["nginx", "-v"], True), (["sh"], False)])
+def test_the_stop_signal_is_blocked_only_for_the_program_that_knows(
+    command: list[str], blocked: bool
+) -> None:
+    web = container("web", command=command)
+    knows = replace(IMAGE, stop_signal_blocked=True)
+    assert container_config(web, 0, knows, {}).stop_signal_blocked is blocked
+    assert not container_config(web, 0, IMAGE, {}).stop_signal_blocked
+
+
 def test_an_image_listens_on_its_own_ports_whatever_the_pod_declares() -> None:
     web = container("web", ports=[{"containerPort": 81, "protocol": "UDP"}])
     assert container_config(web, 0, IMAGE, {}).ports == IMAGE.ports

@@ -42,6 +42,7 @@ class Image:
     listen: ListenMode = ListenMode.NONE
     wait_for_ports: bool = False
     stop_signal: str = "SIGTERM"
+    stop_signal_blocked: bool = False  # its program begins so, and unblocks it once it has a handler
     host_paths: tuple[str, ...] = ()  # of the node, where its programs are
     description: str = ""
 

@@ -109,6 +109,7 @@ class ImageCatalog:
             listen=definition.listen,
             wait_for_ports=definition.wait_for_ports,
             stop_signal=definition.stop_signal,
+            stop_signal_blocked=definition.stop_signal_blocked,
             host_paths=(str(self._directory), str(definition.directory), *NODE_PATHS, values["site"]),
             description=definition.description,
         )

@@ -31,6 +31,7 @@ _FIELDS = {
     "listen",
     "waitForPorts",
     "stopSignal",
+    "stopSignalBlocked",
     "programs",
 }
 _VERSION = re.compile(r"\d+(\.\d+)*")
@@ -57,6 +58,7 @@ class Definition:
     listen: ListenMode = ListenMode.NONE
     wait_for_ports: bool = False
     stop_signal: str = "SIGTERM"
+    stop_signal_blocked: bool = False
     programs: Mapping[str, tuple[str, ...]]  # command name → argument vector; first in the image's PATH
 
     @property
@@ -139,6 +141,7 @@ def parse(entry: Any, directory: Path) -> Definition:
         listen=ListenMode(entry.get("listen", "none")),
         wait_for_ports=bool(entry.get("waitForPorts", False)),
         stop_signal=stop_signal,
+        stop_signal_blocked=bool(entry.get("stopSignalBlocked", False)),
         programs={str(name): _strings(entry["programs"], name) for name in entry.get("programs") or {}},
     )
 

@@ -205,6 +205,7 @@ class ContainerConfig:
     listen: ListenMode = ListenMode.NONE
     wait_for_ports: bool = False  # it is `running` once the TCP ports accept connections
     stop_signal: str = "SIGTERM"
+    stop_signal_blocked: bool = False  # the program begins so, and unblocks it once it has a handler
     mounts: Sequence[Mount] = ()  # outer ones before those below them; not made where `features` says so
     host_paths: Sequence[str] = ()  # of the node, which it must see though they be below /tmp or /run
     termination_message_path: str = "/dev/termination-log"

@@ -119,6 +119,7 @@ def new_container(
         "listen": str(config.listen),
         "waitForPorts": config.wait_for_ports,
         "stopSignal": config.stop_signal,
+        "stopSignalBlocked": config.stop_signal_blocked,
         "terminationLog": str(directory / "termination-log"),
         "terminationMessagePath": config.termination_message_path,
         "mounts": [

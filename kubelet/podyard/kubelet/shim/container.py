@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from podyard.kubelet.shim import marker
 from podyard.kubelet.shim.birth import Door, StartError, reason
@@ -147,18 +147,25 @@ class Container:
         )
         try:
             door = self._namespaces.container(config, self._directory)
-            self._pid = self._spawn(config["command"], self._env, streams.stdio, config["tty"], door)
+            blocked = {signal_number(config["stopSignal"])} if config["stopSignalBlocked"] else ()
+            self._pid = self._spawn(config["command"], self._env, streams.stdio, config["tty"], door, blocked)
         except StartError:
             streams.abandon()
             raise
         return streams
 
     def _spawn(
-        self, command: list[str], env: dict[str, str], stdio: Sequence[int], tty: bool, door: Door
+        self,
+        command: list[str],
+        env: dict[str, str],
+        stdio: Sequence[int],
+        tty: bool,
+        door: Door,
+        blocked: Collection[int] = (),
     ) -> int:
         directory = self._config["workingDir"]
         try:
-            return spawn(command, env, directory, self.marker, stdio, tty, door)
+            return spawn(command, env, directory, self.marker, stdio, tty, door, blocked)
         except StartError as error:
             raise _cannot_start(str(error)) from None
 

@@ -8,7 +8,7 @@ import resource
 import signal
 import stat
 import termios
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from podyard.kubelet.shim import marker
 from podyard.kubelet.shim.birth import Door, StartError, fork
@@ -57,13 +57,14 @@ def spawn(
     stdio: Sequence[int],
     tty: bool,
     door: Door,
+    blocked: Collection[int] = (),
 ) -> int:
     """Run `command` behind `door`, in a session of its own, and return its pid once exec has worked.
 
     `stdio` are three descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
-    session's. Raises StartError.
+    session's. It begins with the signals of `blocked` blocked. Raises StartError.
     """
-    return fork(door, lambda: _become(command, env, directory, mark, stdio, tty))
+    return fork(door, lambda: _become(command, env, directory, mark, stdio, tty, blocked))
 
 
 def _become(
@@ -73,6 +74,7 @@ def _become(
     mark: int,
     stdio: Sequence[int],
     tty: bool,
+    blocked: Collection[int],
 ) -> None:
     """In the child: set everything up and exec; returns only by raising."""
     if not os.path.isdir(directory):
@@ -89,7 +91,7 @@ def _become(
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) == signal.SIG_IGN:  # by Python, by the shim, or by nohup long ago
             signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
     os.umask(0o022)
     os.chdir(directory)

@@ -100,7 +100,8 @@ class Handler:
 
 def serve(site: Site) -> int:
     """Serve until SIGTERM (at once) or SIGQUIT (when the requests in flight are answered)."""
-    # From the first connection on: as process 1 of its namespace it would not get one without a handler.
+    # Until there are handlers, without which process 1 of a namespace loses them. The stop signal is blocked
+    # since its start already (stopSignalBlocked).
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         tls = _tls(site) if site.tls_port else None
@@ -121,7 +122,7 @@ async def _serve(site: Site, sockets: Sockets) -> None:
         loop.add_signal_handler(number, ended.put_nowait, grace)
     loop.add_signal_handler(signal.SIGHUP, _reload, site, sockets)
     loop.add_signal_handler(signal.SIGUSR1, lambda: None)  # reopen: the logs are standard output
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     server = Server(Handler(site), access_log_class=AccessLog, access_log=logging.getLogger("access"))
     listeners = [await loop.create_server(server, sock=sock, ssl=tls) for sock, tls in sockets]
     with open(site.pid_file, "w", encoding="ascii") as file:
