@@ -68,15 +68,21 @@ def test_exec_with_a_terminal(core: client.CoreV1Api) -> None:
     assert (shell.read_stdout().splitlines()[-1], shell.returncode) == ("33 99", 0)
 
 
+def read_all(sock: Any) -> bytes:
+    """What comes until the end."""
+    sock.settimeout(20)
+    parts = []
+    while part := sock.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
 def test_port_forward_and_log(core: client.CoreV1Api) -> None:
     forward = portforward(core.connect_get_namespaced_pod_portforward, "web", NAMESPACE, ports="80,81")
-    with closing(forward.socket(80)) as web:
-        web.settimeout(20)
+    with closing(forward.socket(80)) as web, closing(forward.socket(81)) as nothing:
         web.sendall(b"GET /here HTTP/1.0\r\n\r\n")
-        assert b" 404 Not Found\r\n" in web.recv(100)
-    with closing(forward.socket(81)) as nothing:
-        nothing.settimeout(20)
-        assert nothing.recv(100) == b""
+        assert b" 404 Not Found\r\n" in read_all(web)
+        assert read_all(nothing) == b""
     assert "connection refused" in forward.error(81)
     log = watch.Watch()
     for line in log.stream(core.read_namespaced_pod_log, "web", NAMESPACE, follow=True):
