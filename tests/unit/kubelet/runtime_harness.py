@@ -171,15 +171,18 @@ def is_root() -> bool:
 
 @contextlib.contextmanager
 def descriptors_left(number: int) -> Iterator[None]:
-    """Let this process open no more than so many."""
+    """Let this process open no more than so many, whatever earlier tests have left open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + number, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    with contextlib.ExitStack() as between:
+        while (lowest := os.dup(0)) <= highest:
+            between.callback(os.close, lowest)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + number, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def run_until(loop: Loop, condition: Callable[[], bool]) -> None:
