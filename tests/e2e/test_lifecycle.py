@@ -88,6 +88,19 @@ def test_the_foreground_until_ctrl_c(own_cluster: Cluster) -> None:
     assert processes_of(own_cluster) == []
 
 
+@pytest.mark.parametrize("moment", ["Starting cluster", "  ready  apiserver"])
+def test_a_start_in_the_background_that_is_interrupted(own_cluster: Cluster, moment: str) -> None:
+    command = [*PODYARD, "up", "-d", "--name", own_cluster.name]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=own_cluster.env, stdout=pipe, stderr=pipe, text=True) as up:
+        assert up.stdout is not None and up.stderr is not None
+        assert any(line.startswith(moment) for line in iter(up.stdout.readline, ""))
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=40) == 130
+        assert up.stderr.read() == ""
+    assert processes_of(own_cluster) == []
+
+
 @pytest.mark.parametrize(
     "process", ["apiserver", "controller-manager", "dns", "kubelet-node1", "proxy-node1"]
 )

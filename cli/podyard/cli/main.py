@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from types import FrameType
 
 USER_COMMANDS = {
     "up": "start a cluster on this machine",
@@ -35,8 +37,8 @@ COMPONENTS = {
 }
 """Modules with `add_arguments(parser)` and `async main(args)`."""
 
-BROKEN_PIPE = 128 + 13
-"""The exit status that a shell shows of a program that SIGPIPE has ended."""
+BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT
+"""The exit statuses that a shell shows of a program that SIGPIPE or SIGINT has ended."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -44,13 +46,33 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `podyard` command; give its exit status (1 with one line for a user's mistake)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _on_interrupt(signal.SIG_DFL)  # ends it at once, and without a word, while modules are imported
     if words[:1] == ["kubectl"]:  # parses its own flags, and must start fast
         from podyard.kubectl.main import main as kubectl
 
         return kubectl(words[1:])
-    from podyard.process.logs import configure_logging
-    from podyard.process.main import UserError, run
+    from podyard.process.main import UserError
 
+    try:
+        status = _run(words)
+        print(end="", flush=True)
+        return status
+    except BrokenPipeError:  # whoever read it, such as `head`, has seen enough
+        _forget_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        print(f"podyard: {_described(error)}", file=sys.stderr)
+        return 1
+    except UserError as error:
+        print(f"podyard: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        _on_interrupt(signal.SIG_DFL)
+
+
+def _run(words: list[str]) -> int:
     parser, commands = _parser()
     name = next((word for word in words if not word.startswith("-")), "")
     if name in USER_COMMANDS:
@@ -61,25 +83,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = None
     if module is not None:
         module.add_arguments(commands[name])
-    args = parser.parse_args(words)
+    try:
+        args = parser.parse_args(words)
+    except SystemExit as end:  # it has said what is wrong, or helped
+        return int(end.code or 0)
     if module is None:
         parser.print_help()
         return 0
-    if name in COMPONENTS:
-        configure_logging(args.log_level)
-        return run(lambda: module.main(args))
+    _on_interrupt(signal.default_int_handler)
+    if name not in COMPONENTS:
+        return int(module.command(args))
+    from podyard.process.logs import configure_logging
+    from podyard.process.main import run
+
+    configure_logging(args.log_level)
+    return run(lambda: module.main(args))
+
+
+def _on_interrupt(handler: signal.Handlers | Callable[[int, FrameType | None], object]) -> None:
+    """What Ctrl-C does from here on, unless whoever has started this program has it ignored."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _described(error: OSError) -> str:
+    """What to say of an error; one of standard output, whose buffer is still full then, names no file."""
+    from podyard.process.files import described
+
     try:
-        status = int(module.command(args))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # whoever read it, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
-        return BROKEN_PIPE
-    except UserError as error:
-        print(f"podyard: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        print(end="", flush=True)
+    except OSError:
+        _forget_output()
+        if error.filename is None:
+            error.filename = "standard output"
+    return described(error)
+
+
+def _forget_output() -> None:
+    """Python would try again at its end to write what could not be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 
 FORMAT = 1
@@ -18,9 +18,8 @@ T = TypeVar("T")
 
 def save(file: Path, fields: Mapping[str, Any]) -> None:
     """Write it, all or nothing."""
-    draft = file.with_suffix(".tmp")
-    draft.write_text(json.dumps({"format": FORMAT, **fields}, indent=2) + "\n")
-    os.replace(draft, file)
+    text = json.dumps({"format": FORMAT, **fields}, indent=2) + "\n"
+    write_file(file, text.encode(), 0o644)
 
 
 def load(file: Path, make: Callable[[dict[str, Any]], T]) -> T | None:

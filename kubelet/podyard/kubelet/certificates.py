@@ -52,7 +52,7 @@ class Certificate:
     async def _get(self) -> None:
         """Ask for a new one until it is there."""
         # Late, as in `podyard.client.signing`.
-        from podyard.process.certificates import write_file
+        from podyard.process.files import write_file
 
         delay = RETRY_SECONDS
         while True:

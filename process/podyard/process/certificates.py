@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,10 +138,15 @@ def _key_usage(*, ca: bool, encipher: bool) -> x509.KeyUsage:
 
 def load_authority(certificate: Path, key: Path) -> Authority:
     """Read a CA. OSError or ValueError when that cannot be."""
-    loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+    return Authority(x509.load_pem_x509_certificate(certificate.read_bytes()), load_key(key))
+
+
+def load_key(file: Path) -> PrivateKey:
+    """Read a private key. OSError or ValueError when that cannot be."""
+    loaded = serialization.load_pem_private_key(file.read_bytes(), None)
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{key} is not an ECDSA key")
-    return Authority(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded)
+        raise ValueError(f"{file} is not an ECDSA key")
+    return loaded
 
 
 def public_key_hash(certificate: x509.Certificate) -> str:
@@ -163,12 +167,3 @@ def key_pem(key: PrivateKey) -> bytes:
 def certificate_pem(certificate: x509.Certificate) -> bytes:
     """A certificate, PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def write_file(file: Path, data: bytes, mode: int) -> None:
-    """Replace a file as a whole: a crash leaves the old one or the new one."""
-    draft = file.with_suffix(".tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(data)
-    os.replace(draft, file)

@@ -104,6 +104,22 @@ def test_clusters_get_ranges_of_their_own(home: Path) -> None:
     assert index.find("other", None) is None
 
 
+def test_who_looks_for_a_cluster_writes_nothing(home: Path) -> None:
+    """Also from a disk that is full or read-only can it be shown and stopped."""
+    assert index.find("podyard", None) is None
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"podyard": 1}'])
+def test_a_damaged_index_is_told_of(home: Path, content: str) -> None:
+    (home / ".podyard").mkdir()
+    (home / ".podyard" / "clusters.json").write_text(content)
+    with pytest.raises(UserError, match=r"clusters\.json is damaged; remove it"):
+        index.find("podyard", None)
+    with pytest.raises(UserError, match=r"clusters\.json is damaged; remove it"):
+        index.forget("podyard")
+
+
 @pytest.mark.parametrize(
     ("name", "where", "port", "message"),
     [

@@ -11,6 +11,11 @@ from podyard.cli.cluster.control import Lock, running_pid
 from podyard.process.main import UserError
 
 
+def test_who_looks_writes_nothing(tmp_path: Path) -> None:
+    assert running_pid(tmp_path) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_at_a_time(tmp_path: Path) -> None:
     first = Lock(tmp_path)
     assert running_pid(tmp_path) == 0

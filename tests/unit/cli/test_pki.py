@@ -117,3 +117,13 @@ def test_a_broken_ca_is_refused_and_kept(cluster: ClusterConfig, lost: str) -> N
     with pytest.raises(UserError, match="cannot be read"):
         pki.ensure(cluster)
     assert (cluster.path / "pki" / lost).read_text() == "garbage"
+
+
+def test_a_start_that_was_cut_short_is_gone_on_with(cluster: ClusterConfig) -> None:
+    """It had written the key of a CA, and no certificate."""
+    pki.ensure(cluster)
+    key = (cluster.path / "pki" / "ca.key").read_bytes()
+    (cluster.path / "pki" / "ca.crt").unlink()
+    pki.ensure(cluster)
+    assert (cluster.path / "pki" / "ca.key").read_bytes() == key
+    certificate(cluster, "admin").verify_directly_issued_by(certificate(cluster, "ca"))

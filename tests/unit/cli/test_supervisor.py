@@ -188,3 +188,14 @@ def test_only_quick_ends_delay_the_restart(before: int, ran: float, after: int) 
 )
 def test_health(process: Process, health: str) -> None:
     assert process.health(100.0) == health
+
+
+async def test_a_process_that_cannot_be_started_says_why(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "logs" / "one.log").mkdir(parents=True)
+    watched.supervisor.start([script(READY + WAIT)])
+    await watched.until(lambda: watched.process("one").restarts)
+    log = tmp_path / "logs" / "one.log"
+    assert watched.process("one").last_words == f"{log}: Is a directory"
+    log.rmdir()
+    await watched.until(lambda: watched.process("one").ready)
+    await watched.supervisor.stop(last="")

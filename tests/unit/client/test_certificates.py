@@ -23,7 +23,7 @@ from podyard.client.signing import (
     certificate_in,
     obtain,
 )
-from podyard.process.certificates import write_file
+from podyard.process.files import write_file
 from podyard.process.tls import TlsFiles
 from tests.support.apiserver import RunningApiserver, running_apiserver
 from tests.support.certificates import Authority, client_context, encoded_certificate, encoded_request

@@ -29,7 +29,8 @@ from podyard.controllers.certificates.requests import (
 )
 from podyard.controllers.certificates.signer import sign
 from podyard.controllers.meta import Object
-from podyard.process.certificates import Authority, certificate_pem, key_pem, new_key, self_signed, write_file
+from podyard.process.certificates import Authority, certificate_pem, key_pem, new_key, self_signed
+from podyard.process.files import write_file
 from tests.support.certificates import encoded_certificate, encoded_request, encoded_request_of
 from tests.unit.controllers.control_plane import PATIENCE_SECONDS, ControlPlane, control_plane
 

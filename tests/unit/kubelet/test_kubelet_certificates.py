@@ -23,8 +23,9 @@ from podyard.controllers.certificates.signer import CertificateSigningController
 from podyard.controllers.certificates.signing import Signing
 from podyard.kubelet import certificates as module
 from podyard.kubelet import command, node_agent
-from podyard.process.certificates import load_authority, write_file
+from podyard.process.certificates import load_authority
 from podyard.process.clock import RealClock
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 from tests.support.apiserver import RunningApiserver, running_apiserver
 from tests.support.certificates import client_context

@@ -16,8 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from podyard.process.files import naming
 from podyard.process.main import UserError
 
 
@@ -29,34 +30,18 @@ class Lock:
 
     def __init__(self, data_dir: Path, what: str = "this cluster") -> None:
         self._what = what
-        self._file = (data_dir / "up.lock").open("a+")
+        self._path = _lock_file(data_dir)
+        self._file = self._path.open("a+")
 
     def acquire(self) -> None:
         """Take it, or raise a UserError that names the process that has it."""
-        while not self._take(fcntl.LOCK_EX):
-            if owner := self.owner():
+        while not _take(self._file, fcntl.LOCK_EX):
+            if owner := _owner(self._file):
                 raise UserError(f"{self._what} is running already (pid {owner}); see `podyard status`")
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def owner(self) -> int:
-        """The pid of the one that has it, 0 when nobody has."""
-        while not self._take(fcntl.LOCK_SH):
-            self._file.seek(0)
-            if text := self._file.read().strip():
-                return int(text)
-            time.sleep(0.01)  # it has only just taken it
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        return 0
-
-    def _take(self, kind: int) -> bool:
-        """Whether it could be had: who only looks for its owner has it for a moment, together with others."""
-        try:
-            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        with naming(self._path):
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
 
     def close(self) -> None:
         """Let go of it."""
@@ -65,11 +50,35 @@ class Lock:
 
 def running_pid(data_dir: Path) -> int:
     """The pid of the `up` that runs this data directory, 0 when none does."""
-    lock = Lock(data_dir)
     try:
-        return lock.owner()
-    finally:
-        lock.close()
+        with _lock_file(data_dir).open() as file:  # to be read alone: a disk may have become read-only
+            return _owner(file)
+    except FileNotFoundError:
+        return 0
+
+
+def _lock_file(data_dir: Path) -> Path:
+    return data_dir / "up.lock"
+
+
+def _owner(file: TextIO) -> int:
+    """The pid of the one that has the lock, 0 when nobody has."""
+    while not _take(file, fcntl.LOCK_SH):
+        file.seek(0)
+        if text := file.read().strip():
+            return int(text)
+        time.sleep(0.01)  # it has only just taken it
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return 0
+
+
+def _take(file: TextIO, kind: int) -> bool:
+    """Whether it could be had: who only looks for its owner has it for a moment, together with others."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def socket_path(data_dir: Path, name: str) -> Path:

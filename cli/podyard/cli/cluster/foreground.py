@@ -11,9 +11,11 @@ from typing import Any
 
 import uvloop
 
+from podyard.cli.cluster.detached import start_detached
 from podyard.cli.cluster.progress import Progress
-from podyard.cli.cluster.run import Report, start_detached
+from podyard.cli.cluster.run import Report
 from podyard.cli.cluster.steps import Step
+from podyard.process.files import described
 from podyard.process.main import UserError, end_with_supervisor
 
 
@@ -94,5 +96,8 @@ def _as_background(job: Job, descriptor: int) -> int:
         uvloop.run(job.run(report))
     except UserError as error:
         report({"failed": str(error)})
+        return 1
+    except OSError as error:
+        report({"failed": described(error)})
         return 1
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 from podyard.cli.cluster import config
 from podyard.cli.cluster.config import ClusterConfig
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 
 NO_RANGES = -1
@@ -34,8 +34,7 @@ def place_of(name: str, data_dir: Path | None) -> Path:
     """Where the state of that name is, or would be."""
     if data_dir is not None:
         return data_dir.absolute()
-    with _index() as known:
-        return Path(known.get(config.check_name(name), {}).get("dataDir", str(home() / name)))
+    return Path(_known().get(config.check_name(name), {}).get("dataDir", str(home() / name)))
 
 
 def require(name: str, data_dir: Path | None) -> ClusterConfig:
@@ -194,20 +193,29 @@ def _answers(address: str, port: int) -> bool:
 def _index() -> Iterator[dict[str, dict[str, Any]]]:
     """The index, locked; written back when it changed."""
     home().mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = home() / "clusters.json"
     with (home() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            text = file.read_text()
-        except FileNotFoundError:
-            text = "{}"
-        try:
-            known = json.loads(text)
-        except ValueError:
-            raise UserError(f"{file} is damaged; remove it (the clusters' own directories stay)") from None
+        known = _known()
+        before = _text(known)
         yield known
-        after = json.dumps(known, indent=2) + "\n"
-        if after != text:
-            draft = file.with_suffix(".tmp")
-            draft.write_text(after)
-            os.replace(draft, file)
+        if _text(known) != before:
+            write_file(_file(), _text(known).encode(), 0o644)
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """The index as it is: it is replaced as a whole, and needs no lock to be read."""
+    try:
+        known = json.loads(_file().read_text())
+        return {name: {**entry} for name, entry in known.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError):
+        raise UserError(f"{_file()} is damaged; remove it (the clusters' own directories stay)") from None
+
+
+def _file() -> Path:
+    return home() / "clusters.json"
+
+
+def _text(known: dict[str, dict[str, Any]]) -> str:
+    return json.dumps(known, indent=2) + "\n"

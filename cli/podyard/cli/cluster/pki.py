@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 
 from podyard.cli.cluster.config import ClusterConfig
 from podyard.process import certificates
-from podyard.process.certificates import Authority, PrivateKey, Terms, write_file
+from podyard.process.certificates import Authority, PrivateKey, Terms
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 
 CA_DAYS, CERTIFICATE_DAYS = 3650, 365
@@ -89,15 +90,19 @@ def ensure(cluster: ClusterConfig) -> None:
 
 def _ensure_ca(directory: Path, file: str, name: str) -> Authority:
     cert_file, key_file = directory / f"{file}.crt", directory / f"{file}.key"
-    if not cert_file.exists() and not key_file.exists():
-        key = certificates.new_key()
-        write_file(key_file, certificates.key_pem(key), 0o600)
-        certificate = certificates.self_signed(name, key, CA_DAYS)
-        write_file(cert_file, certificates.certificate_pem(certificate), 0o644)
     try:
-        return certificates.load_authority(cert_file, key_file)
+        if cert_file.exists():
+            return certificates.load_authority(cert_file, key_file)
+        # Of a start that a full disk has ended, or a crash, the key alone may be there.
+        key = certificates.load_key(key_file) if key_file.exists() else None
     except (OSError, ValueError) as error:
         raise UserError(f"the CA {cert_file} cannot be read ({error}); nothing was changed") from None
+    if key is None:
+        key = certificates.new_key()
+        write_file(key_file, certificates.key_pem(key), 0o600)
+    certificate = certificates.self_signed(name, key, CA_DAYS)
+    write_file(cert_file, certificates.certificate_pem(certificate), 0o644)
+    return Authority(certificate, key)
 
 
 def _ensure_token_key(directory: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -51,7 +49,8 @@ async def supervise(site: Site, path: Path, report: Report, stop: asyncio.Event)
 
     def changed(process: Process) -> None:
         if process.restarts and not process.ever_ready and not failed.done():
-            failed.set_result(f"{process.spec.name}: {process.last_words.removeprefix('podyard: ')}")
+            why = process.last_words.removeprefix("podyard: ") or process.status
+            failed.set_result(f"{process.spec.name}: {why}")
         ready = sorted(p.spec.name for p in supervisor.processes.values() if p.ready)
         report({"ready": ready})
         if len(ready) == len(supervisor.processes):
@@ -103,32 +102,3 @@ async def _first_of(serving: object, failed: asyncio.Future[str], stopped: objec
             return str(task.result())
         task.result()
     return ""
-
-
-def start_detached(path: Path, words: list[str], show: Report) -> int:
-    """Run `podyard WORDS` in the background, show its reports until it serves or fails; exit status."""
-    reader, writer = os.pipe()
-    log_dir = path / "logs"
-    log_dir.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "podyard.cli", *words, "--report-fd", str(writer)]
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        os.setsid()
-        os.set_inheritable(writer, True)
-        log = os.open(log_dir / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
-        os.execv(sys.executable, command)
-    os.close(writer)
-    with os.fdopen(reader) as reports:
-        for line in reports:
-            said = json.loads(line)
-            if "failed" in said:
-                os.waitpid(pid, 0)
-                raise UserError(said["failed"])
-            show(said)
-            if "serving" in said:
-                return 0
-    raise UserError(f"it did not start; {log_dir / 'up.log'} says more")

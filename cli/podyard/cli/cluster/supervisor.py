@@ -20,6 +20,7 @@ from typing import Any
 
 from podyard.cli.cluster.orphans import ended
 from podyard.cli.cluster.processes import ProcessSpec
+from podyard.process.files import described
 
 logger = logging.getLogger("supervisor")
 
@@ -133,19 +134,27 @@ class Supervisor:
 
     async def _keep_running(self, process: Process) -> None:
         while True:
-            code = await self._run_once(process)
+            how, last_words = await self._run_once(process)
             if self._stopping:
                 return
             process.quick_failures = quick_failures(process, time.monotonic())
             process.restarts += 1
-            process.last_words = self._tail(process)
-            process.status = f"ended ({_how(code)})"
+            process.last_words = last_words
+            process.status = f"ended ({how})"
             delay = RESTART_DELAYS[min(process.quick_failures, len(RESTART_DELAYS) - 1)]
-            logger.warning("%s ended (%s), restarting in %g s", process.spec.name, _how(code), delay)
+            logger.warning("%s ended (%s), restarting in %g s", process.spec.name, how, delay)
             self._changed(process)
             await asyncio.sleep(delay)
 
-    async def _run_once(self, process: Process) -> int:
+    async def _run_once(self, process: Process) -> tuple[str, str]:
+        """How it has ended, and its last words."""
+        process.started = time.monotonic()
+        try:
+            return _how(await self._until_it_ends(process)), self._tail(process)
+        except OSError as error:  # such as a full disk
+            return "not started", described(error)
+
+    async def _until_it_ends(self, process: Process) -> int:
         child = self._spawn(process)
         process.pid = child.pid
         process.started = process.heard = time.monotonic()

@@ -15,7 +15,7 @@ from podyard.cli.joining.discovery import check_hash, discover, hash_of
 from podyard.cli.joining.node_config import NodeConfig
 from podyard.cli.joining.rest import OtherAuthority, Rest, Unreachable
 from podyard.kubelet.certificates import lifetime
-from podyard.process.certificates import write_file
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 
 logger = logging.getLogger("join")

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from podyard.process.files import write_file
 from podyard.process.main import UserError
 
 CLUSTER = "cluster"
@@ -138,9 +139,8 @@ def _until_ready(holder: subprocess.Popen[str]) -> None:
 
 def _record(data_dir: Path, name: str, pid: int) -> Namespace:
     """Put down who holds it, for `find`."""
-    draft = _file(data_dir, name).with_suffix(".tmp")
-    draft.write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
-    os.replace(draft, _file(data_dir, name))
+    text = json.dumps({"pid": pid, "started": _start_time(pid)})
+    write_file(_file(data_dir, name), text.encode(), 0o644)
     return Namespace(pid)
 
 
