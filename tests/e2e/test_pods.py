@@ -88,6 +88,31 @@ def test_a_deleted_pod_is_replaced(web: Namespace) -> None:
     assert not connects(gone["status"]["podIP"], 80)
 
 
+def test_pods_that_are_deleted_while_they_start_end_at_once(namespace: Namespace) -> None:
+    """None is killed when its grace period is over, in whatever moment of its start it was told to end."""
+    names = [f"hasty-{number}" for number in range(4)]
+    namespace.apply(
+        "\n---\n".join(
+            # The finalizer keeps the object until its last status has been read.
+            f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, finalizers: [example.com/hold]}}\n"
+            "spec: {containers: [{name: nginx, image: nginx}]}"
+            for name in names
+        )
+    )
+    for name in names:
+        namespace.kubectl("delete", "pod", name, "--wait=false")
+    for name in names:
+        end = eventually(
+            lambda name=name: (  # type: ignore[misc]
+                namespace.json("pod", name)["status"]["phase"] in ("Succeeded", "Failed")
+                and container_status(namespace, name)["state"]["terminated"]
+            )
+        )
+        assert (end["exitCode"], end["reason"]) in [(0, "Completed"), (137, "ContainerStatusUnknown")]
+        namespace.kubectl("patch", "pod", name, "-p", '{"metadata": {"finalizers": null}}')
+    namespace.kubectl("wait", "--for=delete", *(f"pod/{name}" for name in names), "--timeout=20s")
+
+
 def test_endpoints_follow_readiness(namespace: Namespace) -> None:
     tools.kubectl_at_least(31)
     file = f"/tmp/podyard-test-{namespace.name}-{os.getpid()}"

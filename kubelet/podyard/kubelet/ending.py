@@ -14,6 +14,7 @@ from podyard.kubelet.killing import kill_all
 from podyard.kubelet.observed import observe
 from podyard.kubelet.pod_context import PodContext
 from podyard.kubelet.pod_events import PodEvents
+from podyard.kubelet.runtime import ContainerState
 from podyard.kubelet.sandboxes import remove_sandboxes, stop_sandboxes
 from podyard.kubelet.tasks import Tasks
 
@@ -123,6 +124,9 @@ class EndingSteps:
         runtime = self._context.runtime
         observed = observe(uid, await runtime.list_pod_sandboxes(), await runtime.list_containers())
         await kill_all(self._context, pod, observed.running(), self._grace, events, again=again)
+        for status in await runtime.list_containers():
+            if status.pod_uid == uid and status.state == ContainerState.CREATED:
+                await runtime.remove_container(status.id)  # it never ran, and has no exit code
         await stop_sandboxes(self._context, uid)
         try:
             await self._context.volumes.tear_down(uid)

@@ -32,14 +32,16 @@ async def kill_container(
 ) -> None:
     """End one container within `grace` seconds; 0 kills it at once, without its hook.
 
-    `again`: its end has begun already and is to come sooner; neither Event nor hook a second time.
+    `again`: its end has begun already and is to come sooner; neither Event nor hook a second time. One
+    that never ran has neither.
     """
+    ran = status.state == ContainerState.RUNNING or status.pid > 0
     container = find_container(pod, status.name) or {"name": status.name}
-    if not again:
+    if ran and not again:
         events.normal("Killing", message or f"Stopping container {status.name}", status.name)
     began = context.clock.now()
     hook = (container.get("lifecycle") or {}).get("preStop")
-    if hook and grace > 0 and not again and status.state == ContainerState.RUNNING:
+    if hook and grace > 0 and ran and not again:
         try:
             ip = await _ip(context, status)
             async with asyncio.timeout(grace):

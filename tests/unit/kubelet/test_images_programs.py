@@ -151,6 +151,7 @@ async def test_nginx_waits_for_the_first_request_of_a_connection(pods: Pods, cat
     assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
     writer.close()
     await stopped
+    assert (await pods.runtime.container_status(container)).exit_code == 0
 
 
 async def test_nginx_ends_when_it_is_told_to_before_it_has_a_handler(

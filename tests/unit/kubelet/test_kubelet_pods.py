@@ -91,12 +91,15 @@ async def test_a_pod_runs_and_is_deleted(cluster: Cluster) -> None:
     assert paths == {"spec.containers{main}"}
 
 
-async def test_a_pod_that_is_deleted_before_it_serves(cluster: Cluster) -> None:
-    never = shell(SLEEP, image="nginx", ports=[{"containerPort": 8088}])
-    pod = await cluster.create("hasty", never, terminationGracePeriodSeconds=1)
+async def test_a_pod_that_is_deleted_before_it_serves(cluster: Cluster, tmp_path: Path) -> None:
+    hook = {"preStop": {"exec": {"command": ["touch", "/shared/hook"]}}}
+    never = shell(SLEEP, image="nginx", ports=[{"containerPort": 8088}], lifecycle=hook, **SEES_SHARED)
+    pod = await cluster.create("hasty", never, terminationGracePeriodSeconds=1, volumes=shared(tmp_path))
     await until(lambda: processes(pod))
     assert phase(await cluster.until("hasty", lambda _: True)) == "Pending"
     await cluster.client.delete(PODS, "hasty", "default")
+    await cluster.until_gone("hasty")
+    assert (tmp_path / "hook").exists()
     await cluster.until_event("Killing", "Stopping container main")
     await cluster.until_event("Started", "Container started")
 

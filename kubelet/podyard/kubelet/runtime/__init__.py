@@ -228,7 +228,7 @@ class ContainerStatus:
     created_at: float
     started_at: float = 0.0
     finished_at: float = 0.0
-    pid: int = 0  # of the main process; 0 when it does not run
+    pid: int = 0  # of the main process, also while it does not serve yet; 0 when it does not run
     exit_code: int = 0  # 128 + N when signal N ended it
     reason: str = ""  # of the end: Completed, Error, StartError
     message: str = ""  # termination message (at most 4096 bytes), or why it could not start

@@ -175,8 +175,10 @@ class Supervisor:
             return
         container = sandbox.files.containers.get(message["container"])
         if container is not None:
+            before = container.state["state"]
             container.state = message["state"]
-            self._changed(sandbox, container)
+            if container.state["state"] != before:
+                self._changed(sandbox, container)
 
     def _changed(self, sandbox: Sandbox, container: store.Container) -> None:
         if container.exited:

@@ -93,7 +93,7 @@ class Container:
             raise failure from None
         self.streams = streams
         streams.started()
-        self._save(pid=self._pid, startedAt=time.time())
+        self._set("started", pid=self._pid, startedAt=time.time())
         self._await_ports(private)
 
     def exec(self, command: list[str], stdio: Sequence[int], tty: bool) -> int:
