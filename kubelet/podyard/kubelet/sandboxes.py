@@ -6,6 +6,7 @@ import logging
 import shutil
 from typing import Any
 
+from podyard.kubelet import security
 from podyard.kubelet.isolation import EVENT, pod_warning
 from podyard.kubelet.network import NetworkError
 from podyard.kubelet.observed import Observed, forgotten_sandboxes
@@ -32,13 +33,25 @@ async def make_sandbox(
         hosted = pod["spec"].get("hostNetwork")
         ip = context.node_ip if hosted else await context.network.allocate(uid)
         await context.runtime.run_pod_sandbox(context.sandbox_config(pod, ip, attempt))
-        if observed.sandbox is None and (lacks := pod_warning(pod, await context.runtime.features())):
-            events.warning(EVENT, lacks)
+        if observed.sandbox is None:
+            await _warn(context, pod, events)
     except (NetworkError, RuntimeFailure) as error:
         logger.warning("sandbox of pod %s: %s", pod["metadata"]["name"], error)
         events.warning("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
         return False
     return True
+
+
+async def _warn(context: PodContext, pod: Object, events: PodEvents) -> None:
+    """Tell what of the pod's spec does not hold on this node."""
+    features = await context.runtime.features()
+    own = security.Own.of_this_process()
+    for reason, lacks in (
+        (EVENT, pod_warning(pod, features)),
+        (security.EVENT, security.pod_warning(pod, own, features)),
+    ):
+        if lacks:
+            events.warning(reason, lacks)
 
 
 async def stop_sandboxes(context: PodContext, uid: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from podyard.api.errors import StatusError
 from podyard.api.resources import CONFIGMAPS, SECRETS, Resource
 from podyard.client.client import Client
+from podyard.kubelet import security
 from podyard.kubelet.env import EnvError, Sources, expand_all, make_environment, references
 from podyard.kubelet.hooks import HookError, run_hook
 from podyard.kubelet.images import Image, resolve_command, runs_own_program
@@ -69,6 +70,7 @@ class ContainerStarter:
         self._volumes = volumes
         self._allocatable = allocatable
         self._clock = clock
+        self._own = security.Own.of_this_process()
 
     async def start(
         self,
@@ -121,8 +123,16 @@ class ContainerStarter:
         except (EnvError, StatusError, VolumeError) as error:
             events.warning("Failed", f"Error: {error}", name)
             raise StartFailure("CreateContainerConfigError", str(error)) from None
-        config = replace(container_config(container, attempt, image, env), mounts=mounts)
-        if attempt == 0 and (missing := unmounted(mounts, await self._runtime.features())):
+        features = await self._runtime.features()
+        if refused := security.refusal(pod, container, self._own, features):
+            events.warning("Failed", f"Error: {refused}", name)
+            raise StartFailure("CreateContainerConfigError", refused)
+        config = container_config(container, attempt, image, env)
+        ports = (port.container_port for port in config.ports)
+        config = replace(
+            config, mounts=mounts, security=security.container_security(pod, container, ports, features)
+        )
+        if attempt == 0 and (missing := unmounted(mounts, features)):
             events.warning(VOLUMES_EVENT, missing, name)
         if not config.command:
             events.warning("Failed", "Error: no command specified", name)

@@ -116,6 +116,10 @@ class Features:
     mount_problem: str = ""  # file system, IPC objects and host name are the node's
     pid_problem: str = ""  # process ids are the node's
     user: bool = False  # it is done by user namespaces, as an ordinary user
+    users: Literal["any", "one", "own"] = "any"
+    """As whom containers can run: as any user with any groups; as any user and group, in a user namespace
+    that has no others; or as the kubelet's own user only."""
+    capabilities: int = (1 << 64) - 1  # that they can have, one bit each (capabilities(7))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,21 @@ class ContainerPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSecurity:
+    """As whom a container's processes run (CRI LinuxContainerSecurityContext). None: as the kubelet does."""
+
+    user: int | None = None
+    group: int | None = None
+    groups: tuple[int, ...] | None = None  # supplementary ones
+    mapped: bool = False  # by a user namespace that has only this user and group: see Features.users
+    capabilities: int | None = None  # that it can ever have, one bit each
+    no_new_privileges: bool = False
+    read_only_root: bool = False  # all but its volumes, /dev, /proc and $PODYARD_DIRECTORY
+    low_ports: bool = False  # it can bind ports below 1024, be it root or not
+    devices: bool = False  # it sees the node's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerConfig:
     """What to run (CRI ContainerConfig). Names, env and command are final: nothing is expanded here."""
 
@@ -209,6 +228,7 @@ class ContainerConfig:
     mounts: Sequence[Mount] = ()  # outer ones before those below them; not made where `features` says so
     host_paths: Sequence[str] = ()  # of the node, which it must see though they be below /tmp or /run
     termination_message_path: str = "/dev/termination-log"
+    security: ContainerSecurity | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -329,7 +349,7 @@ class ContainerRuntime(Protocol):
         """One of them."""
 
     async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Streams:
-        """Run a command beside the container's process, with its environment and directory.
+        """Run a command beside the container's process, as its user, with its environment and directory.
 
         Raises NotRunning, or StartError when the command does not exist (exit code 127 or 126 to a shell).
         """

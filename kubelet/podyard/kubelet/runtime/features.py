@@ -39,7 +39,7 @@ def probe_features(root: Path, proc_sys: Path = Path("/proc/sys")) -> Features:
             found = json.loads(output)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             problem = f"it cannot be found out what the kernel allows: {error}"
-            return Features(mount_problem=problem, pid_problem=problem)
+            return Features(mount_problem=problem, pid_problem=problem, users="own", capabilities=0)
     hints = [
         f"{name.replace('/', '.')} is {value}"
         for name, value in SYSCTLS
@@ -49,6 +49,8 @@ def probe_features(root: Path, proc_sys: Path = Path("/proc/sys")) -> Features:
         mount_problem=_explained(found["mount"], hints),
         pid_problem=_explained(found["pid"], hints if found["mount"] else []),
         user=found["user"],
+        users=found.get("users", "own"),
+        capabilities=found.get("capabilities", 0),
     )
 
 

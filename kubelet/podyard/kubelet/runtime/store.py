@@ -7,7 +7,7 @@ ROOT/sandboxes/ID/config.json               the sandbox, written once by the kub
                   containers/ID/config.json the container, written once by the kubelet
                                 state.json  first written by the kubelet, then by the shim alone
                                 tmp/        its /tmp
-                                …           $PODYARD_DIRECTORY: the container's own
+                                own/        $PODYARD_DIRECTORY: what its programs write
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 from podyard.kubelet.runtime import (
     ContainerConfig,
+    ContainerSecurity,
     ContainerState,
     ContainerStatus,
     DnsConfig,
@@ -33,6 +34,8 @@ from podyard.kubelet.shim.log import MAX_FILES
 from podyard.kubelet.shim.spawn import DEFAULT_PATH
 
 Json = dict[str, Any]
+
+OWN = "own"
 
 
 @dataclass(slots=True)
@@ -89,9 +92,13 @@ def new_sandbox(
     directory = root / "sandboxes" / sandbox_id
     (directory / "containers").mkdir(parents=True)
     (directory / "etc").mkdir()
-    (directory / "etc/hostname").write_text(f"{config.hostname}\n")
-    (directory / "etc/hosts").write_text(config.hosts)
-    (directory / "etc/resolv.conf").write_text(resolv_conf(config.dns))
+    for name, text in (
+        ("hostname", f"{config.hostname}\n"),
+        ("hosts", config.hosts),
+        ("resolv.conf", resolv_conf(config.dns)),
+    ):
+        (directory / "etc" / name).write_text(text)
+        (directory / "etc" / name).chmod(0o644)  # whatever the kubelet's umask is: for all users
     write_json(directory / "config.json", _sandbox_json(config, features, now))
     return SandboxFiles(sandbox_id, directory, now, config)
 
@@ -127,11 +134,16 @@ def new_container(
             for m in config.mounts
         ],
         "hostPaths": list(config.host_paths),
+        "ownDirectory": str(directory / OWN),
+        "security": None if config.security is None else _security_json(config.security),
         "labels": dict(config.labels),
         "annotations": dict(config.annotations),
     }
     container = Container(container_id, directory, document, {"state": "created", "createdAt": now})
     directory.mkdir()
+    (directory / OWN).mkdir()
+    if config.security is not None and config.security.user is not None and not config.security.mapped:
+        os.chown(directory / OWN, config.security.user, -1)
     log.parent.mkdir(parents=True, exist_ok=True)
     write_json(directory / "config.json", document)
     container.save_state()
@@ -148,10 +160,12 @@ def resolv_conf(dns: DnsConfig) -> str:
 
 def environment(config: ContainerConfig, hostname: str, home: str, directory: Path) -> dict[str, str]:
     """What every container gets, under what the pod and the image say."""
+    if config.security is not None and config.security.user:
+        home = "/"  # as for a user whom the image does not know
     base = {"PATH": DEFAULT_PATH, "HOME": home, "HOSTNAME": hostname}
     if config.tty:
         base["TERM"] = "xterm"
-    base["PODYARD_DIRECTORY"] = str(directory)
+    base["PODYARD_DIRECTORY"] = str(directory / OWN)
     base["PODYARD_TERMINATION_LOG"] = str(directory / "termination-log")
     return {**base, **config.env}
 
@@ -234,6 +248,20 @@ def _load_sandbox(directory: Path) -> tuple[SandboxFiles, list[Path]]:
 def _read(path: Path) -> Json:
     value: Json = json.loads(path.read_text(encoding="utf-8"))
     return value
+
+
+def _security_json(security: ContainerSecurity) -> Json:
+    return {
+        "user": security.user,
+        "group": security.group,
+        "groups": security.groups,
+        "mapped": security.mapped,
+        "capabilities": security.capabilities,
+        "noNewPrivileges": security.no_new_privileges,
+        "readOnlyRoot": security.read_only_root,
+        "lowPorts": security.low_ports,
+        "devices": security.devices,
+    }
 
 
 def _sandbox_json(config: PodSandboxConfig, features: Features, now: float) -> Mapping[str, Any]:

@@ -32,11 +32,11 @@ class Door:
         """See the right files. Raises OSError, StartError."""
 
 
-def fork(door: Door, work: Callable[[], None]) -> int:
-    """Do `work` in a new process behind `door`, and return its pid once it has exec'd.
+def fork(door: Door, work: Callable[[], None], prepare: Callable[[], None] = lambda: None) -> int:
+    """Do `prepare` and `work` in a new process behind `door`, and return its pid once it has exec'd.
 
-    The process is killed when the caller ends. Raises StartError with the text of a StartError that
-    `work` or `door` raises, or of an OSError, be it there or here.
+    The process is killed when the caller ends. `prepare` may change its user. Raises StartError with the
+    text of a StartError that one of them or `door` raises, or of an OSError, be it there or here.
     """
     try:
         ours, theirs = socket.socketpair()
@@ -45,7 +45,7 @@ def fork(door: Door, work: Callable[[], None]) -> int:
                 pid = os.fork()
                 if pid == 0:
                     ours.close()
-                    _child(door, work, theirs.fileno())
+                    _child(door, prepare, work, theirs.fileno())
             return _follow(door, pid, ours)
     except OSError as error:
         raise StartError(reason(error)) from None
@@ -69,7 +69,7 @@ def _follow(door: Door, pid: int, control: socket.socket) -> int:
     return pid
 
 
-def _child(door: Door, work: Callable[[], None], control: int) -> None:
+def _child(door: Door, prepare: Callable[[], None], work: Callable[[], None], control: int) -> None:
     """Never returns."""
     try:
         if door.has_pids:
@@ -82,12 +82,10 @@ def _child(door: Door, work: Callable[[], None], control: int) -> None:
         # already cannot be asked by getppid, which knows no parents outside of a PID namespace.
         if not os.read(control, 1):
             os._exit(137)
-        linux.die_with_parent()
-        poll = select.poll()
-        poll.register(control, 0)
-        if poll.poll(0):
-            os._exit(137)
+        _die_with_parent(control)
         door.files()
+        prepare()
+        _die_with_parent(control)  # the kernel forgets it when the user changes
         work()
     except OSError as error:
         what = f"{error.filename}: " if isinstance(error.filename, str) else ""
@@ -96,3 +94,11 @@ def _child(door: Door, work: Callable[[], None], control: int) -> None:
         os.write(control, (str(error) or type(error).__name__).encode())
     finally:
         os._exit(127)
+
+
+def _die_with_parent(control: int) -> None:
+    linux.die_with_parent()
+    poll = select.poll()
+    poll.register(control, 0)
+    if poll.poll(0):
+        os._exit(137)

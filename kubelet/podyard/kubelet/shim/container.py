@@ -165,7 +165,8 @@ class Container:
     ) -> int:
         directory = self._config["workingDir"]
         try:
-            return spawn(command, env, directory, self.marker, stdio, tty, door, blocked)
+            security = self._config.get("security")
+            return spawn(command, env, directory, self.marker, stdio, tty, door, blocked, security)
         except StartError as error:
             raise _cannot_start(str(error)) from None
 

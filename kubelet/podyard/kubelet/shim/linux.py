@@ -26,6 +26,16 @@ MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
 MS_RELATIME = 0x200000
 
+MOUNT_FLAGS = {
+    "nosuid": MS_NOSUID,
+    "nodev": MS_NODEV,
+    "noexec": MS_NOEXEC,
+    "noatime": MS_NOATIME,
+    "nodiratime": MS_NODIRATIME,
+    "relatime": MS_RELATIME,
+}
+"""The names that a mount's own flags have in /proc/PID/mountinfo."""
+
 _MNT_DETACH = 2
 _ST_RELATIME = 0x1000  # in statvfs, where the other flags have mount's numbers
 _SAME_IN_STATVFS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME
@@ -52,6 +62,17 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
+def prctl(option: int, *arguments: int) -> None:
+    """prctl(2). Raises OSError."""
+    numbers = [ctypes.c_ulong(n) for n in (*arguments, 0, 0, 0, 0)[:4]]
+    _check(_libc.prctl(option, *numbers), f"prctl {option}")
+
+
+def capabilities(call: str, header: ctypes.Array[ctypes.c_char], data: ctypes.Array[ctypes.c_char]) -> None:
+    """capget(2) or capset(2). Raises OSError."""
+    _check(getattr(_libc, call)(header, data), call)
+
+
 def unshare(flags: int) -> None:
     """unshare(2). Raises OSError."""
     _check(_libc.unshare(flags), "unshare")
@@ -61,9 +82,14 @@ def setns(path: str, kind: int) -> None:
     """Join the namespace of /proc/PID/ns/…. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _check(_libc.setns(fd, kind), f"setns {path}")
+        join(fd, kind)
     finally:
         os.close(fd)
+
+
+def join(fd: int, kind: int) -> None:
+    """Join the namespace that is open as `fd`. Raises OSError."""
+    _check(_libc.setns(fd, kind), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
@@ -81,7 +107,11 @@ def bind(source: str, target: str) -> None:
 def make_read_only(target: str) -> None:
     """Of a bind mount; its other flags stay, as a user namespace demands. Raises OSError."""
     has = os.statvfs(target).f_flag
-    flags = has & _SAME_IN_STATVFS | (MS_RELATIME if has & _ST_RELATIME else 0)
+    remount_read_only(target, has & _SAME_IN_STATVFS | (MS_RELATIME if has & _ST_RELATIME else 0))
+
+
+def remount_read_only(target: str, flags: int) -> None:
+    """As `make_read_only`, of a mount whose other flags are known. Raises OSError."""
     mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
 
 

@@ -45,6 +45,8 @@ class Namespaces:
             _write("/proc/self/gid_map", f"{group} {group} 1")
         if self._mount:
             socket.sethostname(hostname)
+        if self.network:
+            _open_to_users()
 
     def container(self, config: dict[str, Any], directory: str) -> Door:
         """The way into a new container."""
@@ -113,7 +115,20 @@ class _RunningContainer(Door):
 
     def files(self) -> None:
         # /proc is still the node's.
+        user, own = f"/proc/{self._pid}/ns/user", os.stat("/proc/self/ns/user").st_ino
+        fd = os.open(user, os.O_RDONLY | os.O_CLOEXEC)
         linux.setns(f"/proc/{self._pid}/ns/mnt", linux.CLONE_NEWNS)
+        if os.fstat(fd).st_ino != own:  # the container has one for its user
+            linux.join(fd, linux.CLONE_NEWUSER)
+
+
+def _open_to_users() -> None:
+    """Let all users have low ports and ping, as in the pods of containerd (enable_unprivileged_ports)."""
+    for name, value in (("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 2147483647")):
+        try:
+            _write(f"/proc/sys/net/ipv4/{name}", value)
+        except OSError:
+            continue  # /proc/sys is read-only, or the range is beyond this user namespace
 
 
 def _reap() -> None:

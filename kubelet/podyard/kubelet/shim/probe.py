@@ -11,34 +11,55 @@ sys.path.insert(0, __file__.rsplit("/", 4)[0])
 import json
 import os
 
-from podyard.kubelet.shim import linux
+from podyard.kubelet.shim import credentials, linux
 from podyard.kubelet.shim.birth import Door, StartError, fork
 from podyard.kubelet.shim.namespaces import Namespaces
 
+NOBODY = 65534
 
-def works(directory: str, *, user: bool, pid: str) -> str:
-    """Try it; gives why it does not work, empty when it does."""
+
+def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[str, dict[str, object]]:
+    """Try it; gives why it does not work, empty when it does, and then what may be asked for inside."""
+    inside, outside = os.pipe()
     container = {
         "terminationLog": f"{directory}/termination-log",
         "terminationMessagePath": "/dev/termination-log",
         "mounts": [],
         "hostPaths": [],
         "workingDir": "/",
+        "ownDirectory": directory,
     }
 
     def attempt() -> None:
         linux.become_subreaper()
-        wanted = {"network": False, "user": user, "mount": True, "ipc": True, "pid": pid}
+        wanted = {"network": False, "user": user, "mount": mount, "ipc": True, "pid": pid}
         namespaces = Namespaces(wanted, directory)
         namespaces.enter("probe")
-        child = fork(namespaces.container(container, directory), lambda: os._exit(0))
+        child = fork(namespaces.container(container, directory), lambda: _look_round(outside))
         os._exit(os.waitpid(child, 0)[1] != 0)
 
     try:
         status = os.waitpid(fork(Door(), attempt), 0)[1]
+        os.close(outside)
     except StartError as error:
-        return str(error)
-    return "the attempt was killed" if status else ""
+        return str(error), {}
+    with open(inside, "rb") as told:
+        return ("the attempt was killed", {}) if status else ("", json.loads(told.read()))
+
+
+def _look_round(answer: int) -> None:
+    """In the container: what can it be given of the users and capabilities that a pod asks for?"""
+    found: dict[str, object] = {"capabilities": credentials.permitted(), "users": "any"}
+    try:
+        credentials.become(NOBODY, NOBODY, [NOBODY])
+    except OSError:
+        try:
+            credentials.become_in_namespace(NOBODY, NOBODY)
+            found["users"] = "one"
+        except OSError:
+            found["users"] = "own"
+    os.write(answer, json.dumps(found).encode())
+    os._exit(0)
 
 
 def probe(directory: str) -> dict[str, object]:
@@ -49,13 +70,15 @@ def probe(directory: str) -> dict[str, object]:
             pass
     refused = ""
     for user in (False, True) if os.geteuid() == 0 else (True,):
-        problem = works(directory, user=user, pid="container")
+        problem, inside = works(directory, user=user, pid="container")
         if not problem:
-            return {"mount": "", "pid": "", "user": user}
-        if not works(directory, user=user, pid="node"):
-            return {"mount": "", "pid": problem, "user": user}
+            return {"mount": "", "pid": "", "user": user, **inside}
+        lacks, inside = works(directory, user=user, pid="node")
+        if not lacks:
+            return {"mount": "", "pid": problem, "user": user, **inside}
         refused = refused or problem
-    return {"mount": refused, "pid": refused, "user": False}
+    _, inside = works(directory, user=False, pid="node", mount=False)
+    return {"mount": refused, "pid": refused, "user": False, **inside}
 
 
 print(json.dumps(probe(sys.argv[1])))

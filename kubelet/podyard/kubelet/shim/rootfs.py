@@ -11,7 +11,7 @@ import os
 import stat
 from typing import Any
 
-from podyard.kubelet.shim import linux
+from podyard.kubelet.shim import access, linux
 from podyard.kubelet.shim.birth import StartError
 
 OLD = "/.podyard-node"  # the node's root while the new one is made
@@ -53,29 +53,41 @@ def make(
             os.chmod(folder, 0o1777)
     with open(container["terminationLog"], "ab") as file:
         os.chmod(file.fileno(), 0o666)
+    security = container.get("security") or {}
+    own = container["ownDirectory"]
     shown = [Point(path, path) for path in sorted({directory, *container["hostPaths"]})]
+    log = Point(container["terminationLog"], os.path.join("/", container["terminationMessagePath"]))
+    volumes = [Point(m["hostPath"], m["containerPath"], m["readOnly"]) for m in container["mounts"]]
     points = [
         *(Point(f"{pod}/etc/{name}", f"/etc/{name}") for name in ("resolv.conf", "hosts", "hostname")),
-        Point(container["terminationLog"], os.path.join("/", container["terminationMessagePath"])),
-        *(Point(m["hostPath"], m["containerPath"], m["readOnly"]) for m in container["mounts"]),
+        log,
+        *volumes,
     ]
     _pivot(directory)
     root = Root()
     root.show_node(directory, pod, own_processes=own_processes)
     if own_network:
         _show_own_links()
+    if security.get("devices"):
+        root.show_all_devices()
     root.attach_missing(shown)
+    if security.get("user") and not security["mapped"]:
+        root.let_in(shown, security)
     points.sort(key=lambda point: point.target.rstrip("/").count("/"))
     root.open_up([point.target for point in points])
     for point in points:
         root.attach(point)
     root.attach_missing(shown)  # a volume at /tmp hides what is installed below it
+    if security.get("readOnlyRoot"):
+        root.attach(Point(own, own))
     root.make(container["workingDir"], directory=True)
     for point in points:
         if point.read_only:
             linux.make_read_only(point.target)
     linux.unmount(OLD)
     os.rmdir(OLD)
+    if security.get("readOnlyRoot"):
+        access.seal([own, log.target, *(point.target for point in volumes)])
 
 
 def _pivot(base: str) -> None:
@@ -138,6 +150,26 @@ class Root:
             raise StartError(f"{text}: {(error.strerror or '').lower()}{hint}") from None
         point.target = target
         self._attached.append(target)
+
+    def show_all_devices(self) -> None:
+        """The node's devices too, for a privileged container."""
+        for entry in os.scandir(f"{OLD}/dev"):
+            if not os.path.lexists(f"/dev/{entry.name}"):
+                self._show(entry, f"/dev/{entry.name}")
+
+    def let_in(self, points: list[Point], security: dict[str, Any]) -> None:
+        """Have the user reach `points` where a directory on the way is closed to them (/root, mostly).
+
+        In the place of such a directory comes one that has nothing else in it.
+        """
+        reals = {os.path.realpath(p.target) for p in points if os.path.lexists(p.target)}
+        points += [Point(real, real) for real in sorted(reals - {point.target for point in points})]
+        for point in points:
+            closed = access.closed_on_the_way(point.target, security)
+            if closed:
+                linux.mount("tmpfs", closed, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=711")
+                self._own.add(os.stat(closed).st_dev)
+        self.attach_missing(points)
 
     def attach_missing(self, points: list[Point]) -> None:
         """Attach those whose target is not there."""

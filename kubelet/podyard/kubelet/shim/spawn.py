@@ -9,6 +9,7 @@ import signal
 import stat
 import termios
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from podyard.kubelet.shim import marker
 from podyard.kubelet.shim.birth import Door, StartError, fork
@@ -58,28 +59,27 @@ def spawn(
     tty: bool,
     door: Door,
     blocked: Collection[int] = (),
+    security: dict[str, Any] | None = None,
 ) -> int:
     """Run `command` behind `door`, in a session of its own, and return its pid once exec has worked.
 
     `stdio` are three descriptors to become 0, 1 and 2; with `tty` they are a terminal, which becomes the
-    session's. It begins with the signals of `blocked` blocked. Raises StartError.
+    session's. It begins with the signals of `blocked` blocked. `security` says as whom it runs; None: as
+    the caller. Raises StartError.
     """
-    return fork(door, lambda: _become(command, env, directory, mark, stdio, tty, blocked))
+    if security is not None:  # most shims never need it; in the child it may be out of reach
+        from podyard.kubelet.shim import credentials
+
+    def prepare() -> None:
+        _prepare(mark, stdio, tty, blocked)
+        if security is not None:
+            credentials.take(security)
+
+    return fork(door, lambda: _execute(command, env, directory), prepare)
 
 
-def _become(
-    command: Sequence[str],
-    env: dict[str, str],
-    directory: str,
-    mark: int,
-    stdio: Sequence[int],
-    tty: bool,
-    blocked: Collection[int],
-) -> None:
-    """In the child: set everything up and exec; returns only by raising."""
-    if not os.path.isdir(directory):
-        raise StartError(f'chdir to cwd ("{directory}") set in config.json failed: no such file or directory')
-    file = look_path(command[0], env.get("PATH", DEFAULT_PATH), directory)
+def _prepare(mark: int, stdio: Sequence[int], tty: bool, blocked: Collection[int]) -> None:
+    """In the child: set up everything but who it is."""
     marker.mark_this_process(mark)
     os.setsid()
     # Above 2 first, lest one of them be overwritten before it has been copied.
@@ -94,7 +94,16 @@ def _become(
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
     os.umask(0o022)
-    os.chdir(directory)
+
+
+def _execute(command: Sequence[str], env: dict[str, str], directory: str) -> None:
+    """In the child, as who it is to be: find the program and exec; returns only by raising."""
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        text = f'chdir to cwd ("{directory}") set in config.json failed: {_text(error.errno)}'
+        raise StartError(text) from None
+    file = look_path(command[0], env.get("PATH", DEFAULT_PATH), directory)
     try:
         os.execve(file, list(command), env)
     except OSError as error:
