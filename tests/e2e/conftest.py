@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from tests.e2e import compose as docker_compose
 from tests.e2e import tools
 from tests.e2e.both import Both
 from tests.e2e.compose import Compose
-from tests.e2e.harness import Cluster, Namespace
+from tests.e2e.harness import Cluster, Namespace, OrdinaryCluster
+from tests.support import ordinary_user
 
 _numbers = itertools.count(1)
 
@@ -56,6 +59,19 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield made
     finally:
         made.podyard("down", "--purge", ok=False)
+
+
+@pytest.fixture
+def ordinary() -> Iterator[OrdinaryCluster]:
+    """A cluster of an ordinary user; its home is where such a one may go."""
+    home = Path(tempfile.mkdtemp(prefix="podyard-ordinary-"))
+    os.chown(home, ordinary_user.UID, ordinary_user.GID)
+    made = OrdinaryCluster(home, f"ordinary-{os.getpid()}", tools.kubectl())
+    try:
+        yield made
+    finally:
+        made.podyard("down", "--purge", ok=False)
+        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from podyard.cli.cluster import config
+from tests.support import ordinary_user
 
 PODYARD = [sys.executable, "-m", "podyard.cli"]
 
@@ -116,6 +117,14 @@ class Cluster:
     def json(self, *words: str, namespace: str = "") -> Any:
         """What `kubectl get WORDS -o json` gives."""
         return json.loads(self.kubectl("get", *words, "-o", "json", namespace=namespace).out)
+
+
+class OrdinaryCluster(Cluster):
+    """One whose `podyard` is run by a user who is not root."""
+
+    def podyard(self, *words: str, ok: bool = True, timeout: float = 90) -> Done:
+        command = ordinary_user.command([*PODYARD, *words, "--name", self.name])
+        return run(command, env={**self.env, "TMPDIR": str(self.home)}, ok=ok, timeout=timeout)
 
 
 class Namespace:

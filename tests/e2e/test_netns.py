@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from tests.e2e import tools
 from tests.e2e.harness import (
     PODYARD,
     Cluster,
-    Done,
     Namespace,
+    OrdinaryCluster,
     connects,
     eventually,
     http,
@@ -29,7 +27,6 @@ from tests.e2e.harness import (
     supervisor_pid,
 )
 from tests.e2e.harness import run as run_command
-from tests.support import ordinary_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the host reaches such a cluster as root alone")
 
@@ -323,27 +320,6 @@ def test_another_network_is_refused(cluster: Cluster) -> None:
     done = cluster.podyard("up", "--network", "loopback", ok=False)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "was made with --network netns; that stays" in done.err
-
-
-class OrdinaryCluster(Cluster):
-    """One whose `podyard` is run by a user who is not root."""
-
-    def podyard(self, *words: str, ok: bool = True, timeout: float = 90) -> Done:
-        command = ordinary_user.command([*PODYARD, *words, "--name", self.name])
-        return run_command(command, env={**self.env, "TMPDIR": str(self.home)}, ok=ok, timeout=timeout)
-
-
-@pytest.fixture
-def ordinary() -> Iterator[OrdinaryCluster]:
-    """A cluster of an ordinary user; its home is where such a one may go."""
-    home = Path(tempfile.mkdtemp(prefix="podyard-netns-"))
-    os.chown(home, ordinary_user.UID, ordinary_user.GID)
-    made = OrdinaryCluster(home, f"ordinary-{os.getpid()}", tools.kubectl())
-    try:
-        yield made
-    finally:
-        made.podyard("down", "--purge", ok=False)
-        shutil.rmtree(home)
 
 
 def test_an_ordinary_user_has_it_in_a_user_namespace(ordinary: OrdinaryCluster) -> None:

@@ -19,6 +19,7 @@ from podyard.kubelet.network import ConnectedPod, NetworkError, removal
 from podyard.kubelet.network.netns import NetnsProvider
 from podyard.kubelet.runtime import (
     ContainerPort,
+    ContainerSecurity,
     ListenMode,
     NamespaceMode,
     PodSandboxConfig,
@@ -159,6 +160,24 @@ async def test_a_port_of_localhost_and_one_of_the_address(
         writer.close()
         with pytest.raises(ConnectionRefusedError):
             await dial(made, host, other)
+
+
+async def test_any_user_has_low_ports(
+    runtime: SubprocessRuntime, provider: NetnsProvider, tmp_path: Path
+) -> None:
+    pods = Pods(tmp_path)
+    pods.runtime = runtime
+    ip = await sandbox(runtime, provider, "one", tmp_path)
+    (made,) = await runtime.list_pod_sandboxes()
+    await pods.run(
+        [sys.executable, "-S", "-c", SERVE],
+        sandbox=made.id,
+        ports=[ContainerPort(container_port=80)],
+        listen=ListenMode.PORT,
+        wait_for_ports=True,
+        security=ContainerSecurity(user=1234, group=0, groups=(), capabilities=0),
+    )
+    await serves(ip, 80)
 
 
 async def test_a_new_kubelet_takes_pods_over_and_mends_their_links(

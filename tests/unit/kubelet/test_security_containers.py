@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +18,16 @@ import pytest
 
 from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.runtime import ContainerPort, ContainerSecurity, Features, Mount, StartError
-from podyard.kubelet.runtime.features import probe_features
+from podyard.kubelet.runtime.features import PROBE, probe_features
 from podyard.kubelet.runtime.subprocess import remove_everything
-from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, is_root, needs_namespaces
+from tests.unit.kubelet.runtime_harness import (
+    Pods,
+    fresh_ip,
+    is_root,
+    needs_namespaces,
+    processes_of,
+    until,
+)
 
 pytestmark = needs_namespaces
 needs_root = pytest.mark.skipif(not is_root(), reason="only root can change users")
@@ -237,3 +248,41 @@ async def test_the_nginx_image(either: Pods, tmp_path: Path) -> None:
     container = await pods.run_image(image, ip, ports=[ContainerPort(container_port=port)], security=security)
     found = await pods.runtime.exec_sync(container, ["curl", "-s", f"http://{ip}:{port}"], 20)
     assert b"Welcome to nginx!" in found.stdout, (found, await pods.log(container))
+
+
+@needs_root
+async def test_it_ends_with_its_shim(pods: Pods) -> None:
+    """The kernel forgets whose end to watch for when the user changes."""
+    container = await pods.run("sleep 1000", security=USER)
+    (pid,) = {parent(pid) for pid in processes_of(container)} - {*processes_of(container)}
+    await pods.runtime.close()  # nobody else kills it
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not processes_of(container))
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+LACKING = """
+import os, subprocess, sys
+from podyard.kubelet.shim import marker
+mark = marker.marker_of("abcdef0123456789")
+command = ["setpriv", "--reuid=1234", "--clear-groups", "sh", "-c", "echo; exec sleep 1000"]
+child = subprocess.Popen(command, preexec_fn=lambda: marker.mark_this_process(mark), stdout=subprocess.PIPE)
+child.stdout.readline()
+sys.exit(not (marker.processes(mark) == [child.pid] and marker.kill(mark) and child.wait() == -9))
+"""
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_root_that_lacks_capabilities(tmp_path: Path) -> None:
+    """As in docker: the processes of other users are found, and where exec would fail they are not had."""
+    lacking = ["setpriv", "--bounding-set=-sys_resource,-sys_ptrace", sys.executable]
+    assert subprocess.run([*lacking, "-c", LACKING], timeout=60).returncode == 0
+    answer = subprocess.run(
+        [*lacking, "-I", "-S", PROBE, tmp_path], stdout=subprocess.PIPE, timeout=60
+    ).stdout
+    found = json.loads(answer)
+    assert (found["users"], found["capabilities"] >> 19 & 1) == ("one", 0)

@@ -7,6 +7,7 @@ kernel refuses. user_namespaces(7) has the rules for the maps.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -56,6 +57,9 @@ def _make_cluster() -> None:
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     unshare(CLONE_NEWNET | CLONE_NEWNS)
     mount("none", "/", MS_REC | MS_PRIVATE)
+    with contextlib.suppress(OSError):  # /proc/sys is read-only in some containers
+        # As in Kubernetes' pods: a container has low ports whoever its user is.
+        Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
 
 
 def _bring_up_loopback() -> None:

@@ -36,11 +36,25 @@ def processes(marker: int) -> list[int]:
             continue
         try:
             limit = resource.prlimit(int(entry), RLIMIT_LOCKS)[1]
+        except PermissionError:
+            if os.geteuid():
+                continue  # somebody else's
+            limit = _limit_in_proc(entry)  # we are root without SYS_RESOURCE, as in many containers
         except (OSError, ValueError):
-            continue  # gone meanwhile, or somebody else's
+            continue  # gone meanwhile
         if limit == marker:
             found.append(int(entry))
     return found
+
+
+def _limit_in_proc(pid: str) -> int:
+    """The same limit, from /proc/PID/limits, which is for everybody to read; -1 when there is none."""
+    try:
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("Max file locks"))
+        return int(line.split()[4])
+    except (OSError, StopIteration, ValueError):
+        return -1
 
 
 def kill(marker: int, number: int = signal.SIGKILL) -> int:

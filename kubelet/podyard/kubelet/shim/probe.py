@@ -16,6 +16,7 @@ from podyard.kubelet.shim.birth import Door, StartError, fork
 from podyard.kubelet.shim.namespaces import Namespaces
 
 NOBODY = 65534
+SYS_PTRACE = 19
 
 
 def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[str, dict[str, object]]:
@@ -49,17 +50,24 @@ def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[
 
 def _look_round(answer: int) -> None:
     """In the container: what can it be given of the users and capabilities that a pod asks for?"""
-    found: dict[str, object] = {"capabilities": credentials.permitted(), "users": "any"}
-    try:
-        credentials.become(NOBODY, NOBODY, [NOBODY])
-    except OSError:
-        try:
-            credentials.become_in_namespace(NOBODY, NOBODY)
-            found["users"] = "one"
-        except OSError:
-            found["users"] = "own"
+    own = credentials.permitted()
+    found = {"capabilities": own, "users": _users(own)}
     os.write(answer, json.dumps(found).encode())
     os._exit(0)
+
+
+def _users(own: int) -> str:
+    if own >> SYS_PTRACE & 1:  # without it there is no exec into another user's container
+        try:
+            credentials.become(NOBODY, NOBODY, [NOBODY])
+            return "any"
+        except OSError:
+            pass  # there are no others
+    try:
+        credentials.become_in_namespace(NOBODY, NOBODY)
+    except OSError:
+        return "own"
+    return "one"
 
 
 def probe(directory: str) -> dict[str, object]:
