@@ -54,7 +54,7 @@ def make(
     with open(container["terminationLog"], "ab") as file:
         os.chmod(file.fileno(), 0o666)
     security = container.get("security") or {}
-    own = container["ownDirectory"]
+    own = os.path.realpath(container["ownDirectory"])
     shown = [Point(path, path) for path in sorted({directory, *container["hostPaths"]})]
     log = Point(container["terminationLog"], os.path.join("/", container["terminationMessagePath"]))
     volumes = [Point(m["hostPath"], m["containerPath"], m["readOnly"]) for m in container["mounts"]]
