@@ -102,6 +102,24 @@ async def test_kill_9_of_a_shim_ends_its_containers(pods: Pods) -> None:
     assert sandbox.state == SandboxState.NOTREADY
 
 
+async def test_a_full_disk_is_not_in_the_way_of_an_end(pods: Pods) -> None:
+    """The shim has died, and that cannot be written down."""
+    container = await pods.run("setsid sleep 1000 & sleep 1000")
+    await until(lambda: len(processes_of(container)) >= 2)
+    status = await pods.runtime.container_status(container)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        os.kill(shim_of(status.pid), signal.SIGKILL)
+        async with asyncio.timeout(20):
+            assert (await pods.exited(container)).exit_code == 137
+            await pods.runtime.remove_pod_sandbox(status.sandbox_id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await until(lambda: not processes_of(container))
+    assert await pods.runtime.list_pod_sandboxes() == []
+
+
 async def test_a_shim_that_died_while_no_kubelet_was_there(pods: Pods) -> None:
     container = await pods.run("setsid sleep 1000 & sleep 1000")
     await until(lambda: len(processes_of(container)) >= 2)

@@ -12,6 +12,7 @@ ROOT/sandboxes/ID/config.json               the sandbox, written once by the kub
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -222,10 +223,10 @@ def status_of(sandbox: SandboxFiles, container: Container) -> ContainerStatus:
 
 
 def remove_logs(log_path: Path) -> None:
-    """Delete a container's log and its rotated files."""
-    log_path.unlink(missing_ok=True)
-    for number in range(1, MAX_FILES):
-        log_path.with_name(f"{log_path.name}.{number}").unlink(missing_ok=True)
+    """Delete a container's log and its rotated files, as far as that can be done."""
+    for file in (log_path, *(log_path.with_name(f"{log_path.name}.{n}") for n in range(1, MAX_FILES))):
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
 def _load_sandbox(directory: Path) -> tuple[SandboxFiles, list[Path]]:

@@ -64,7 +64,8 @@ class SubprocessRuntime:
         """
         sandboxes = self._root / "sandboxes"
         sandboxes.mkdir(parents=True, exist_ok=True)
-        sandboxes.chmod(0o700)
+        if sandboxes.stat().st_mode & 0o777 != 0o700:  # else it would fail on a disk that is read-only now
+            sandboxes.chmod(0o700)
         await self._supervisor.start()
 
     async def features(self) -> Features:

@@ -152,7 +152,10 @@ class Supervisor:
                 self._changed(sandbox, container)
 
     def _bury(self, sandbox: Sandbox) -> None:
-        """The shim has ended: nothing of its containers may be left, and what ran was killed."""
+        """The shim has ended: nothing of its containers may be left, and what ran was killed.
+
+        On a disk that is full or read-only this cannot be written down; the next kubelet finds it out anew.
+        """
         sandbox.shim = None
         self._reread(sandbox)
         for container in sandbox.files.containers.values():
@@ -160,9 +163,11 @@ class Supervisor:
             if not container.exited:
                 ended = {"state": "exited", "pid": 0, "exitCode": KILLED, "reason": "Error"}
                 container.state = {**container.state, **ended, "finishedAt": time.time()}
-                container.save_state()
+                with contextlib.suppress(OSError):
+                    container.save_state()
                 self._changed(sandbox, container)
-        (sandbox.files.directory / "shim.sock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (sandbox.files.directory / "shim.sock").unlink(missing_ok=True)
         for future in sandbox.execs.values():
             _resolve(future, KILLED)
         sandbox.execs.clear()
