@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -171,6 +172,25 @@ def test_a_pid_that_is_another_process_now_is_not_taken(tmp_path: Path) -> None:
     assert namespace.find(tmp_path) is None
     namespace.release_all(tmp_path)
     assert not (tmp_path / "namespace-cluster.json").exists()
+
+
+def test_a_read_only_disk_keeps_no_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    holders = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
+    for holder, name in zip(holders, ("node1", "cluster"), strict=True):
+        started = Path(f"/proc/{holder.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        (tmp_path / f"namespace-{name}.json").write_text(f'{{"pid": {holder.pid}, "started": "{started}"}}')
+    monkeypatch.setattr(Path, "unlink", refuse)
+    try:
+        namespace.release_all(tmp_path)
+        assert [holder.wait(10) for holder in holders] == [-signal.SIGTERM] * 2
+        assert not namespace.any_held(tmp_path)
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
 
 
 @pytest.mark.parametrize(

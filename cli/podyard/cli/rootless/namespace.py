@@ -6,6 +6,7 @@ where its bridge is, and those of the nodes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -161,7 +162,8 @@ def _release(data_dir: Path, name: str) -> None:
             pass
         finally:
             os.close(descriptor)
-    _file(data_dir, name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # on a disk that is read-only now it stays, and names nobody any more
+        _file(data_dir, name).unlink()
 
 
 def _recorded(data_dir: Path) -> list[str]:
