@@ -20,6 +20,7 @@ from podyard.kubelet.images.catalog import ImageCatalog
 from podyard.kubelet.runtime import ContainerPort, ContainerSecurity, Features, Mount, StartError
 from podyard.kubelet.runtime.features import PROBE, probe_features
 from podyard.kubelet.runtime.subprocess import remove_everything
+from tests.support import no_namespaces
 from tests.unit.kubelet.runtime_harness import (
     Pods,
     fresh_ip,
@@ -286,3 +287,24 @@ def test_root_that_lacks_capabilities(tmp_path: Path) -> None:
     ).stdout
     found = json.loads(answer)
     assert (found["users"], found["capabilities"] >> 19 & 1) == ("one", 0)
+    command = no_namespaces.command([sys.executable, "-I", "-S", str(PROBE), str(tmp_path / "none")])
+    (tmp_path / "none").mkdir()
+    answer = subprocess.run([*lacking[:-1], *command], stdout=subprocess.PIPE, timeout=60).stdout
+    assert json.loads(answer)["mount"]
+    assert json.loads(answer)["users"] == "any"
+
+
+@needs_root
+async def test_where_the_kernel_refuses_namespaces(tmp_path: Path) -> None:
+    """User, groups and capabilities hold all the same."""
+    refused = Features(mount_problem="refused", pid_problem="refused")
+    pods = Pods(tmp_path, lambda root: refused)
+    await pods.runtime.start()
+    try:
+        script = f"{IDS}; grep CapBnd /proc/self/status > /dev/stdout; touch /etc/podyard-none || true"
+        found = await lines(pods, script, security=replace(USER, capabilities=1))
+        assert found[:4] == ["1234", "3000", "3000 2000 4000", "CapBnd:\t0000000000000001"]
+        assert found[4].endswith("Permission denied")
+    finally:
+        await pods.runtime.close()
+        await remove_everything(tmp_path)

@@ -16,7 +16,7 @@ from podyard.kubelet.shim.birth import Door, StartError, fork
 from podyard.kubelet.shim.namespaces import Namespaces
 
 NOBODY = 65534
-SYS_PTRACE = 19
+SYS_PTRACE = 19  # what joining namespaces of another user's process takes
 
 
 def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[str, dict[str, object]]:
@@ -36,7 +36,7 @@ def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[
         wanted = {"network": False, "user": user, "mount": mount, "ipc": True, "pid": pid}
         namespaces = Namespaces(wanted, directory)
         namespaces.enter("probe")
-        child = fork(namespaces.container(container, directory), lambda: _look_round(outside))
+        child = fork(namespaces.container(container, directory), lambda: _look_round(outside, joined=mount))
         os._exit(os.waitpid(child, 0)[1] != 0)
 
     try:
@@ -48,16 +48,19 @@ def works(directory: str, *, user: bool, pid: str, mount: bool = True) -> tuple[
         return ("the attempt was killed", {}) if status else ("", json.loads(told.read()))
 
 
-def _look_round(answer: int) -> None:
-    """In the container: what can it be given of the users and capabilities that a pod asks for?"""
+def _look_round(answer: int, *, joined: bool) -> None:
+    """In the container: what can it be given of the users and capabilities that a pod asks for?
+
+    `joined`: who execs into it joins its namespaces.
+    """
     own = credentials.permitted()
-    found = {"capabilities": own, "users": _users(own)}
+    found = {"capabilities": own, "users": _users(may_change=not joined or bool(own >> SYS_PTRACE & 1))}
     os.write(answer, json.dumps(found).encode())
     os._exit(0)
 
 
-def _users(own: int) -> str:
-    if own >> SYS_PTRACE & 1:  # without it there is no exec into another user's container
+def _users(*, may_change: bool) -> str:
+    if may_change:
         try:
             credentials.become(NOBODY, NOBODY, [NOBODY])
             return "any"
