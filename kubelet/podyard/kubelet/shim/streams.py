@@ -67,6 +67,17 @@ class Writer:
             self._emptied()
 
 
+def last_of(output: list[tuple[str, bytes]], most: int) -> list[tuple[str, bytes]]:
+    """What was written last to any stream, so many bytes at most."""
+    kept: list[tuple[str, bytes]] = []
+    for stream, data in reversed(output):
+        if most <= 0:
+            break
+        kept.append((stream, data[-most:]))
+        most -= len(data)
+    return kept[::-1]
+
+
 class AttachedClient:
     """Somebody who follows the container's streams. While one `lags`, the container's output waits."""
 
@@ -271,9 +282,7 @@ class ContainerStreams:
         stream, splitter = self._sources[fd]
         self._log.write(splitter.feed(data, timestamp(time.time_ns())))
         if self._early is not None:
-            self._early.append((stream, data))
-            while sum(len(part) for _, part in self._early) > EARLY_BYTES:
-                del self._early[0]
+            self._early = last_of([*self._early, (stream, data)], EARLY_BYTES)
         for client in list(self.clients):
             client.output(stream, data)
         if not self._waits and any(client.lags for client in self.clients):
