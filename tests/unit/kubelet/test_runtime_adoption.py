@@ -16,6 +16,7 @@ import pytest
 from podyard.kubelet.runtime import ContainerPort, ContainerState, ListenMode, SandboxState, shim_client
 from podyard.kubelet.runtime import subprocess as subprocess_runtime
 from podyard.kubelet.runtime.subprocess import SubprocessRuntime, remove_everything
+from tests.support.full_disk import files_of_at_most
 from tests.unit.kubelet.runtime_harness import Pods, fresh_ip, processes_of, until
 
 
@@ -107,15 +108,11 @@ async def test_a_full_disk_is_not_in_the_way_of_an_end(pods: Pods) -> None:
     container = await pods.run("setsid sleep 1000 & sleep 1000")
     await until(lambda: len(processes_of(container)) >= 2)
     status = await pods.runtime.container_status(container)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
+    with files_of_at_most(0):
         os.kill(shim_of(status.pid), signal.SIGKILL)
         async with asyncio.timeout(20):
             assert (await pods.exited(container)).exit_code == 137
             await pods.runtime.remove_pod_sandbox(status.sandbox_id)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await until(lambda: not processes_of(container))
     assert await pods.runtime.list_pod_sandboxes() == []
 

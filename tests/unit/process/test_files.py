@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from podyard.process.files import described, write_file
+from tests.support.full_disk import files_of_at_most
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may get more than 10 bytes, as if the disk were full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_what_cannot_be_written_changes_nothing(tmp_path: Path, small_files: None) -> None:
+def test_what_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     write_file(file, b"before", 0o600)
     assert file.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(OSError) as raised:
+    with files_of_at_most(10), pytest.raises(OSError) as raised:
         write_file(file, b"after" * 10, 0o600)
     assert described(raised.value) == f"{file}: File too large"
     assert file.read_bytes() == b"before"
