@@ -27,6 +27,7 @@ def main(words: list[str]) -> None:
     linux.mount("", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     for path in (Path(sys.base_prefix), REPOSITORY):
         _open_the_way_to(path)
+    _mount_what_is_closed(Path("/mnt"))
     os.chdir(REPOSITORY)
     os.setgroups([])
     os.setresgid(GID, GID, GID)
@@ -43,6 +44,13 @@ def _open_the_way_to(path: Path) -> None:
     path.mkdir(parents=True)
     linux.bind(f"/proc/self/fd/{here}", str(path))
     os.close(here)
+
+
+def _mount_what_is_closed(path: Path) -> None:
+    """A mount below a directory that is root's alone, such as docker's containers have."""
+    linux.mount("tmpfs", str(path), "tmpfs", options="mode=700")
+    (path / "inside").mkdir()
+    linux.mount("tmpfs", str(path / "inside"), "tmpfs")
 
 
 if __name__ == "__main__":

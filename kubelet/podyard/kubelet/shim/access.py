@@ -34,8 +34,8 @@ def seal(kept: Sequence[str]) -> None:
         try:
             linux.remount_read_only(point, flags)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
-                raise  # those three: another mount hides it, so nobody gets there
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.EACCES):
+                raise  # those: another mount hides it, or the way is closed to us and so to the container
 
 
 def _mounts() -> list[tuple[str, int]]:
