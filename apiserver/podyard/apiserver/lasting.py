@@ -28,7 +28,7 @@ async def lasting_answer(
     request: web.Request, content_type: str, *, text: bool
 ) -> AsyncIterator[tuple[web.StreamResponse, Write]]:
     """Begin to answer; the answer ends with the block. `text`: it is lines of text, one a message."""
-    if upgrade_of(request.headers) == "websocket":
+    if upgrade_of(request.headers).lower() == "websocket":
         protocol = negotiate_stream(request.headers, spdy=(), websocket=PROTOCOLS).protocol
         async with accepted_websocket(request, protocol) as socket, _while_it_is_there(socket):
             yield socket, _messages(socket, "text" if text else protocol)

@@ -19,7 +19,7 @@ from podyard.proxy.pipes import KEPT
 from podyard.proxy.table import Frontend
 
 from .conftest import turned
-from .peers import RESET, SERVICE, ask, backend, connect, echo, proxied, rule, until
+from .peers import RESET, SERVICE, ask, backend, connect, deaf, echo, proxied, rule, until
 from .test_workers import Proxy, proxy
 
 __all__ = ["proxy"]
@@ -135,16 +135,9 @@ async def test_an_endpoint_that_accepts_and_never_answers(runtime: Runtime, addr
 
 async def test_a_pile_of_connections_that_nobody_accepts(runtime: Runtime, address: str) -> None:
     """An endpoint's queue is full: connects to it get no answer; those to the other go on."""
-    with contextlib.ExitStack() as stack:
-        deaf = stack.enter_context(socket.socket())
-        deaf.bind((address, 0))
-        deaf.listen(0)
-        for _ in range(8):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(deaf.getsockname())
+    with deaf(address) as full:
         async with backend(echo, address) as good:
-            with proxied(runtime, address, deaf.getsockname(), good):
+            with proxied(runtime, address, full.getsockname(), good):
                 waiting = [asyncio.create_task(ask(address, b"x")) for _ in range(20)]
                 await until(lambda: sum(task.done() for task in waiting) == 10)
                 for task in waiting:

@@ -33,7 +33,7 @@ class Spoken:
 
 def negotiate_stream(headers: MultiMapping[str], *, spdy: Sequence[str], websocket: Sequence[str]) -> Spoken:
     """Choose the first protocol of the client's list that is spoken here. Raises StatusError 400 or 403."""
-    upgrade = upgrade_of(headers)
+    upgrade = upgrade_of(headers).lower()
     if upgrade == SPDY.lower():
         offered = _listed(headers.getall(PROTOCOL_HEADER, []))
         if not offered:
@@ -45,10 +45,10 @@ def negotiate_stream(headers: MultiMapping[str], *, spdy: Sequence[str], websock
 
 
 def upgrade_of(headers: MultiMapping[str]) -> str:
-    """What the client wants to speak after its request, in lower case; "" for HTTP as before."""
+    """What the client wants to speak after its request, as it writes it; "" for HTTP as before."""
     if "upgrade" not in headers.get("Connection", "").lower():
         return ""
-    return headers.get("Upgrade", "").lower()
+    return headers.get("Upgrade", "")
 
 
 def websocket_protocols(headers: MultiMapping[str]) -> list[str]:
@@ -63,7 +63,7 @@ def websocket_token(headers: MultiMapping[str]) -> str:
     Source: k8s.io/apiserver/pkg/authentication/request/websocket.
     """
     for name in _listed(headers.getall(WEBSOCKET_HEADER, [])):
-        if name.startswith(BEARER_PREFIX) and upgrade_of(headers) == "websocket":
+        if name.startswith(BEARER_PREFIX) and upgrade_of(headers).lower() == "websocket":
             encoded = name.removeprefix(BEARER_PREFIX)
             try:
                 return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()

@@ -22,7 +22,7 @@ from podyard.api.errors import service_unavailable
 from podyard.apiserver.connect.kubelet_api import KubeletPaths
 from podyard.apiserver.connect.kubelets import Kubelets
 from podyard.apiserver.connect.locations import KubeletApi, Locations, NodePort, PodPort
-from podyard.apiserver.connect.negotiation import WEBSOCKET_HEADER, websocket_protocols
+from podyard.apiserver.connect.negotiation import WEBSOCKET_HEADER, upgrade_of, websocket_protocols
 from podyard.apiserver.connect.pod_connection import PodConnection
 from podyard.apiserver.connect.rewrite import rewrite_html, rewrite_url
 from podyard.apiserver.connect.tls_stream import TlsStream
@@ -66,7 +66,7 @@ class ProxyHandlers:
         prefix, rest = split_path(request.rel_url.raw_path, namespaced=info.resource.namespaced)
         if isinstance(location, KubeletApi):
             return await self._kubelet_paths.answer(request, location.node, rest)
-        if not rest and request.method in ("GET", "HEAD") and not _upgrade(request):
+        if not rest and request.method in ("GET", "HEAD") and not upgrade_of(request.headers):
             query = request.rel_url.raw_query_string
             return web.Response(status=301, headers={"Location": f"{prefix}/{query and '?' + query}"})
         try:
@@ -145,21 +145,15 @@ def request_headers(request: web.Request, prefix: str, rest: str) -> Headers:
     headers.append(("X-Forwarded-Uri", prefix + rest))
     if protocols := websocket_protocols(request.headers):  # without the token
         headers.append((WEBSOCKET_HEADER, ", ".join(protocols)))
-    if protocol := _upgrade(request):
+    if protocol := upgrade_of(request.headers):
         return [*headers, ("Connection", "Upgrade"), ("Upgrade", protocol)]
     if request.body_exists and "Content-Length" not in request.headers:
         headers.append(("Transfer-Encoding", "chunked"))
     return [*headers, ("Connection", "close")]
 
 
-def _upgrade(request: web.Request) -> str:
-    """The protocol that the client wants to go on with, or ""."""
-    wanted = "upgrade" in request.headers.get("Connection", "").lower()
-    return request.headers.get("Upgrade", "") if wanted else ""
-
-
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    if request.body_exists and not _upgrade(request):
+    if request.body_exists and not upgrade_of(request.headers):
         async for chunk in request.content.iter_any():
             yield chunk
 

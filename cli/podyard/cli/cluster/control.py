@@ -90,6 +90,11 @@ def socket_path(data_dir: Path, name: str) -> Path:
     return Path(tempfile.gettempdir()) / f"podyard-{os.getuid()}-{digest}-{name}.sock"
 
 
+def notify_path(data_dir: Path) -> Path:
+    """Where the processes of a data directory report to who runs them; no other process has it for this."""
+    return socket_path(data_dir, "notify")
+
+
 async def serve(data_dir: Path, snapshot: Callable[[], Any]) -> asyncio.Server:
     """Answer every connection with `snapshot()` as JSON."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from podyard.cli.cluster import control
 
 STOP_SECONDS = 8.0
-"""How long they may take, as when their supervisor ends them."""
+"""How long a process of a cluster may take to end after SIGTERM, whoever sends it."""
 
 
 async def wait_for_orphans(data_dir: Path, limit: float = STOP_SECONDS) -> None:
@@ -49,7 +49,7 @@ async def ended(descriptor: int) -> None:
 
 def _mark(data_dir: Path) -> bytes:
     """What the environment of each of its processes has, and that of no other."""
-    return b"NOTIFY_SOCKET=" + os.fsencode(control.socket_path(data_dir, "notify"))
+    return b"NOTIFY_SOCKET=" + os.fsencode(control.notify_path(data_dir))
 
 
 def _marked(mark: bytes) -> list[int]:

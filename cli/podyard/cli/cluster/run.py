@@ -57,7 +57,7 @@ async def supervise(site: Site, path: Path, report: Report, stop: asyncio.Event)
             all_ready.set()
 
     all_ready = asyncio.Event()
-    supervisor = Supervisor(path / "logs", control.socket_path(path, "notify"), site.command, changed)
+    supervisor = Supervisor(path / "logs", control.notify_path(path), site.command, changed)
     supervisor.start(site.processes())
     server = await control.serve(path, lambda: {"pid": os.getpid(), "processes": supervisor.snapshot()})
     try:

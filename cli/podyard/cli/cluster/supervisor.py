@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from podyard.cli.cluster.orphans import ended
+from podyard.cli.cluster.orphans import STOP_SECONDS, ended
 from podyard.cli.cluster.processes import ProcessSpec
 from podyard.process.files import described
 
@@ -29,9 +29,6 @@ SILENT_SECONDS = 10.0
 
 HUNG_SECONDS = 60.0
 """A process that says nothing for so long is killed, and so restarted."""
-
-STOP_SECONDS = 8.0
-"""How long a process may take to end after SIGTERM."""
 
 RESTART_DELAYS = (0.0, 0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Before a restart, by how often the process has ended quickly in a row."""

@@ -67,14 +67,17 @@ class Writer:
             self._emptied()
 
 
-def last_of(output: list[tuple[str, bytes]], most: int) -> list[tuple[str, bytes]]:
-    """What was written last to any stream, so many bytes at most."""
+def last_of(output: list[tuple[str, bytes]], stream: str, data: bytes, most: int) -> list[tuple[str, bytes]]:
+    """What was written last: of `output`, and then of `data` to a stream, so many bytes at most."""
+    *before, last = output or [(stream, b"")]
+    # One part for as long as it is the same stream: a program may write byte by byte.
+    parts = [*before, (stream, last[1] + data)] if last[0] == stream else [*output, (stream, data)]
     kept: list[tuple[str, bytes]] = []
-    for stream, data in reversed(output):
+    for name, part in reversed(parts):
         if most <= 0:
             break
-        kept.append((stream, data[-most:]))
-        most -= len(data)
+        kept.append((name, part[-most:]))
+        most -= len(part)
     return kept[::-1]
 
 
@@ -282,7 +285,7 @@ class ContainerStreams:
         stream, splitter = self._sources[fd]
         self._log.write(splitter.feed(data, timestamp(time.time_ns())))
         if self._early is not None:
-            self._early = last_of([*self._early, (stream, data)], EARLY_BYTES)
+            self._early = last_of(self._early, stream, data, EARLY_BYTES)
         for client in list(self.clients):
             client.output(stream, data)
         if not self._waits and any(client.lags for client in self.clients):
